@@ -1,0 +1,115 @@
+"""Every error the kit raises on purpose.
+
+    CitadelError
+    ├── ConfigError            a setting or parameter is wrong
+    ├── DataError              candles, models or files can't be used as they are
+    │   ├── CandleError        a candle frame breaks the schema
+    │   ├── TapeError          a tape can't be read
+    │   └── ModelError         a model and its features don't belong together
+    ├── WireError              a venue's bytes can't be trusted
+    │   ├── DecodeError        malformed frame
+    │   ├── SequenceGap        a link in the update chain is missing
+    │   ├── BookCorrupt        checksum wrong, book crossed, or the venue's own quote disagrees
+    │   └── VenueUnreachable   no connection, or nothing came over it
+    └── TradeError             an order can't or must not be sent
+        ├── GateRefused        the safety gate said no
+        └── EngineClosed       the engine is not running
+
+Errors carry their facts as attributes and say what to do next.
+"""
+
+from __future__ import annotations
+
+
+class CitadelError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(CitadelError):
+    """A setting or parameter is wrong. The message names the setting to change."""
+
+    def __init__(self, setting: str, problem: str, hint: str = "") -> None:
+        self.setting, self.problem, self.hint = setting, problem, hint
+        super().__init__(f"{setting}: {problem}" + (f". {hint}" if hint else ""))
+
+
+class DataError(CitadelError):
+    """Input data can't be used as it is."""
+
+
+class CandleError(DataError):
+    """A candle frame breaks the schema; `fault` is a short code such as `duplicate`, `gap`, `off_grid`."""
+
+    def __init__(self, fault: str, detail: str) -> None:
+        self.fault, self.detail = fault, detail
+        super().__init__(f"candles: {fault}: {detail}")
+
+
+class TapeError(DataError):
+    """A tape can't be read at `line` of `path`."""
+
+    def __init__(self, path: str, line: int, problem: str) -> None:
+        self.path, self.line, self.problem = path, line, problem
+        super().__init__(f"tape {path}, line {line}: {problem}")
+
+
+class ModelError(DataError):
+    """A model can't be trained, or was asked about features it was not trained on."""
+
+
+class WireError(CitadelError):
+    """What a venue sent can't be trusted."""
+
+
+class DecodeError(WireError):
+    """A frame is malformed. `raw` holds its first 200 bytes."""
+
+    def __init__(self, venue: str, channel: str, raw: bytes, problem: str) -> None:
+        self.venue, self.channel, self.raw, self.problem = venue, channel, bytes(raw[:200]), problem
+        super().__init__(f"{venue} {channel}: {problem}: {self.raw!r}")
+
+
+class SequenceGap(WireError):
+    """Updates were lost between `expected` and `got`; the book must be fetched anew."""
+
+    def __init__(self, venue: str, symbol: str, expected: int, got: int) -> None:
+        self.venue, self.symbol, self.expected, self.got = venue, symbol, expected, got
+        super().__init__(
+            f"{venue} {symbol}: update {expected} expected, {got} came; the book is being fetched anew"
+        )
+
+
+class BookCorrupt(WireError):
+    """The rebuilt book can't be the venue's: `problem` says how that was seen."""
+
+    def __init__(self, venue: str, symbol: str, problem: str) -> None:
+        self.venue, self.symbol, self.problem = venue, symbol, problem
+        super().__init__(f"{venue} {symbol}: {problem}; the book is being fetched anew")
+
+
+class VenueUnreachable(WireError):
+    """No connection to a venue, or a connection over which nothing came."""
+
+    def __init__(self, venue: str, problem: str, hint: str = "") -> None:
+        self.venue, self.problem, self.hint = venue, problem, hint
+        super().__init__(f"{venue} can't be reached: {problem}" + (f". {hint}" if hint else ""))
+
+
+class TradeError(CitadelError):
+    """An order can't or must not be sent."""
+
+
+class GateRefused(TradeError):
+    """The safety gate refused an intent; `reasons` are the codes, the message says what to do."""
+
+    def __init__(self, reasons: tuple[str, ...], text: str) -> None:
+        self.reasons = reasons
+        super().__init__(text)
+
+
+class EngineClosed(TradeError):
+    """The engine is not running: it was closed, was never started, or died of `cause`."""
+
+    def __init__(self, problem: str, cause: BaseException | None = None) -> None:
+        self.cause = cause
+        super().__init__(problem)

@@ -1,0 +1,128 @@
+"""Intents, commands, reports and fills, and the protocol of a broker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from citadel_kit.types.market import Side
+from citadel_kit.types.signals import MacroSignal
+
+
+class Purpose(IntEnum):
+    """Why an order exists. Reductions and exits have looser rules, so that a gate can't trap a position."""
+
+    ENTRY = 0
+    REDUCE = 1
+    EXIT = 2
+
+
+class CommandKind(IntEnum):
+    NONE = 0
+    PLACE = 1
+    CANCEL = 2
+
+
+class TimeInForce(IntEnum):
+    POST_ONLY = 0
+    """Rests or is rejected; never takes."""
+    GTC = 1
+    IOC = 2
+    """Takes what it can at its limit price or better, the rest is cancelled."""
+
+
+class Command(NamedTuple):
+    """One instruction of a decision function to a broker."""
+
+    kind: int
+    """CommandKind"""
+    order_id: int
+    """Our own id of the working order, unique per parent: 1, 2, 3, …"""
+    side: int
+    price: int
+    qty: int
+    tif: int
+    """TimeInForce"""
+
+
+NO_COMMAND = Command(0, 0, 0, 0, 0, 0)
+
+
+class ReportKind(IntEnum):
+    ACK = 0
+    """The order rests at the venue."""
+    REJECT = 1
+    """The order never came to life; `reason` says why."""
+    FILL = 2
+    """`qty` at `price`; `filled` is the order's total so far."""
+    CANCELED = 3
+    """The order is gone with `filled` filled: by our cancel, or an IOC's rest."""
+    CANCEL_REJECT = 4
+    """The cancel failed: the order is filled, unknown, or still alive. Its own reports say which."""
+
+
+class RejectReason(IntEnum):
+    NONE = 0
+    POST_ONLY = 1
+    """Would have taken liquidity."""
+    FILTER = 2
+    """Tick, lot or minimum notional."""
+    UNKNOWN_ORDER = 3
+    NO_BOOK = 4
+    """The venue has no market now."""
+
+
+class OrderReport(NamedTuple):
+    """What a broker says of one order."""
+
+    kind: int
+    """ReportKind"""
+    order_id: int
+    recv_ns: int
+    price: int
+    qty: int
+    filled: int
+    """The order's cumulative filled quantity, by the venue."""
+    maker: bool
+    reason: int
+    """RejectReason"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIntent:
+    """What the macro layer or the user wants done; the gate judges it before anything is placed."""
+
+    venue: str
+    symbol: str
+    side: Side
+    qty: int
+    """In the venue instrument's quantity units."""
+    purpose: Purpose = Purpose.ENTRY
+    signal: MacroSignal | None = None
+    """The signal an entry rests on. An entry without one must be `forced`."""
+    forced: bool = False
+    """By hand or as a drill: the signal is not asked. Every other rule of the gate still holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """A fact: never dropped, never conflated."""
+
+    venue: str
+    symbol: str
+    parent_id: str
+    order_id: int
+    recv_ns: int
+    side: Side
+    price: int
+    qty: int
+    maker: bool
+    fee: float
+    """In the quote currency; negative is a rebate."""
+
+
+class Broker(Protocol):
+    """Where commands go. Reports come back as inputs of the driver, never as return values."""
+
+    def send(self, venue: str, parent_id: str, command: Command, now_ns: int) -> None: ...
