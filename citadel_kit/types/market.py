@@ -165,8 +165,11 @@ class Codec(Protocol):
     def snapshot_path(self, instrument: Instrument) -> str | None:
         """Path and query of the REST book snapshot; None where the stream sends its own."""
 
-    def decode(self, raw: bytes, recv_ns: int) -> Sequence[Event]:
-        """Events of one frame, or of a REST snapshot's bare body. Raises DecodeError."""
+    def decode(self, raw: bytes, recv_ns: int, symbol: str = "") -> Sequence[Event]:
+        """Events of one frame, or of a REST snapshot's bare body. Raises DecodeError.
+
+        `symbol`: whose snapshot was asked for, where the body does not say it.
+        """
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
         """May this delta be applied to a book whose last sequence is `book_seq`?

@@ -1,0 +1,245 @@
+"""Integer price ladders, and the compiled kernels that read level lists into them.
+
+The kernels have one source. Until `warm_up()` has compiled them they run as plain Python, so that nothing on
+the way to a first price waits for a compiler; both give the same result.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+
+from citadel_kit.types import Levels
+
+BAD_SYNTAX: Final = -1
+TOO_FINE: Final = -2
+TOO_LARGE: Final = -3
+PROBLEMS: Final = {
+    BAD_SYNTAX: "not a list of [price, quantity] levels",
+    TOO_FINE: "a number has more decimals than the instrument",
+    TOO_LARGE: "a number is too large for 62 bits",
+}
+_LIMIT: Final = 1 << 62
+
+
+@register_jitable
+def _number(raw: bytes, i: int, decimals: int) -> tuple[int, int]:
+    """The unsigned number that starts at `i`, times 10**decimals, or < 0; and the index behind it.
+
+    A closing quote belongs to the number. No venue writes an exponent in a book.
+    """
+    value = 0
+    kept = 0  # decimals that are in value
+    zeros = 0  # zeros behind the point that may be trailing
+    point = False
+    while i < len(raw):
+        c = raw[i]
+        if c == 46 and not point:  # .
+            point = True
+        elif c < 48 or c > 57:
+            break
+        elif not point:
+            value = value * 10 + (c - 48)
+        elif c == 48:
+            zeros += 1
+        else:
+            if kept + zeros >= decimals:
+                return TOO_FINE, i
+            for _ in range(zeros):
+                value *= 10
+            value = value * 10 + (c - 48)
+            kept += zeros + 1
+            zeros = 0
+        if value > _LIMIT // 10:
+            return TOO_LARGE, i
+        i += 1
+    if i < len(raw) and raw[i] == 34:
+        i += 1
+    if i < len(raw) and raw[i] != 44 and raw[i] != 93 and raw[i] != 125 and raw[i] != 32:  # , ] } space
+        return BAD_SYNTAX, i
+    for _ in range(decimals - kept):
+        value *= 10
+        if value >= _LIMIT:
+            return TOO_LARGE, i
+    return value, i
+
+
+@register_jitable
+def _behind_text(raw: bytes, i: int) -> int:
+    """Index of the quote that ends the text whose opening quote is at `i`."""
+    i += 1
+    while i < len(raw) and raw[i] != 34:
+        i += 1
+    return i
+
+
+def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> int:
+    """Read the first two numbers of each inner list or object of a JSON list into `out`; the count, or < 0.
+
+    Numbers may be quoted; keys and further members are passed over. Trailing zeros do not count as decimals
+    (Binance writes eight where the tick has two).
+    """
+    depth = 0
+    level = 0
+    member = 0
+    i = 0
+    while i < len(raw):
+        c = raw[i]
+        if c == 91 or c == 123:  # [ {
+            depth += 1
+            member = 0
+        elif c == 93 or c == 125:  # ] }
+            depth -= 1
+            if depth < 0 or (depth == 1 and member < 2):
+                return BAD_SYNTAX
+            if depth == 1:
+                level += 1
+        elif 48 <= c <= 57:
+            if depth != 2 or level >= out.shape[0]:
+                return BAD_SYNTAX
+            if member < 2:
+                value, i = _number(raw, i, price_decimals if member == 0 else qty_decimals)
+                if value < 0:
+                    return value
+                out[level, member] = value
+            else:
+                while i < len(raw) and raw[i] != 44 and raw[i] != 93 and raw[i] != 125:
+                    i += 1
+            member += 1
+            continue
+        elif c == 45:  # a negative price or quantity is no level
+            return BAD_SYNTAX
+        elif c == 34 and i + 1 < len(raw) and not 48 <= raw[i + 1] <= 57:
+            i = _behind_text(raw, i)
+        i += 1
+    return level if depth == 0 else BAD_SYNTAX
+
+
+def _merge(book: Levels, size: int, levels: Levels, sign: int) -> int:
+    """Set or delete `levels` in the ascending `book[:size]` of sign × price; the new size.
+
+    `book` must have room for size + len(levels) rows.
+    """
+    for k in range(levels.shape[0]):
+        key = sign * levels[k, 0]
+        qty = levels[k, 1]
+        low = 0
+        high = size
+        while low < high:
+            middle = (low + high) >> 1
+            if book[middle, 0] < key:
+                low = middle + 1
+            else:
+                high = middle
+        if low < size and book[low, 0] == key:
+            if qty != 0:
+                book[low, 1] = qty
+            else:
+                for j in range(low, size - 1):
+                    book[j, 0] = book[j + 1, 0]
+                    book[j, 1] = book[j + 1, 1]
+                size -= 1
+        elif qty != 0:
+            for j in range(size, low, -1):
+                book[j, 0] = book[j - 1, 0]
+                book[j, 1] = book[j - 1, 1]
+            book[low, 0] = key
+            book[low, 1] = qty
+            size += 1
+    return size
+
+
+_parse_jit: Any = numba.njit(cache=True, nogil=True)(_parse)
+_merge_jit: Any = numba.njit(cache=True, nogil=True)(_merge)
+_kernels: dict[str, Any] = {"parse": _parse, "merge": _merge}
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
+    out = np.zeros((1, 2), np.int64)
+    _parse_jit(b'[["1","1"]]', 0, 0, out)
+    _merge_jit(np.zeros((2, 2), np.int64), 0, out, 1)
+    _kernels.update(parse=_parse_jit, merge=_merge_jit)
+
+
+def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
+    """Levels of a JSON list as a venue writes it: `[["61737.63000000","0.5"], …]` or a list of objects.
+
+    Raises ValueError for anything else, for a negative number, or for one that the decimals can't hold.
+    """
+    out = np.empty((raw.count(b"[") + raw.count(b"{"), 2), np.int64)
+    count = _kernels["parse"](raw, price_decimals, qty_decimals, out)
+    if count < 0:
+        raise ValueError(PROBLEMS[count])
+    return out[:count]
+
+
+def to_units(text: str, decimals: int) -> int:
+    """One wire number as an integer of `10**-decimals`. Raises ValueError where that would lose a digit."""
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0")
+    digits = whole + fraction
+    if len(fraction) > decimals or not digits.isdigit():
+        raise ValueError(f"{text!r} is not a number of at most {decimals} decimals")
+    value = int(digits) * int(10 ** (decimals - len(fraction)))
+    if value >= _LIMIT:
+        raise ValueError(f"{text!r} is too large for 62 bits")
+    return value
+
+
+class Ladder:
+    """One side of a book: distinct integer prices, each with its quantity; the best at the end of the array.
+
+    Asks are kept negated, so that one code serves both sides; every face of the class speaks real prices.
+    """
+
+    __slots__ = ("_book", "_sign", "_size")
+
+    def __init__(self, side: int) -> None:
+        self._sign = int(side)
+        self._size = 0
+        self._book: Levels = np.empty((64, 2), np.int64)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def clear(self) -> None:
+        self._size = 0
+
+    def apply(self, levels: Levels) -> None:
+        """Set each level to its quantity; 0 deletes."""
+        need = self._size + len(levels)
+        if need > len(self._book):
+            grown = np.empty((2 * need, 2), np.int64)
+            grown[: self._size] = self._book[: self._size]
+            self._book = grown
+        self._size = _kernels["merge"](self._book, self._size, levels, self._sign)
+
+    def truncate(self, depth: int) -> None:
+        """Forget all but the best `depth` levels."""
+        if self._size > depth:
+            self._book[:depth] = self._book[self._size - depth : self._size].copy()
+            self._size = depth
+
+    def best(self) -> tuple[int, int]:
+        """Price and quantity at the touch; (0, 0) on an empty side."""
+        if self._size == 0:
+            return 0, 0
+        price, qty = self._book[self._size - 1].tolist()
+        return self._sign * price, qty
+
+    def levels(self, depth: int) -> Levels:
+        """The best `depth` levels, best first; a copy."""
+        out = self._book[max(0, self._size - depth) : self._size][::-1].copy()
+        out[:, 0] *= self._sign
+        return out
+
+    def qty_at(self, price: int) -> int:
+        """Quantity at exactly this price; 0 if there is none."""
+        row = int(np.searchsorted(self._book[: self._size, 0], self._sign * price))
+        if row < self._size and self._book[row, 0] == self._sign * price:
+            return int(self._book[row, 1])
+        return 0

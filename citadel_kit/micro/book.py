@@ -1,0 +1,97 @@
+"""One verified order book: a snapshot and the deltas that follow it without a hole."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from citadel_kit.errors import BookCorrupt, SequenceGap
+from citadel_kit.ladder import Ladder
+from citadel_kit.types import BookTop, BookUpdate, Instrument, Levels, Link, Quote, Side
+
+
+class Rules(Protocol):
+    """The part of a codec a book needs: how a venue's updates follow each other."""
+
+    def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link: ...
+
+
+class Book:
+    """Holds what the venue holds, or nothing: any doubt raises, and the caller fetches a new snapshot.
+
+    A sequence is checked before a delta is applied, and the book is checked after it and before the top is
+    read. After a raise the book is empty.
+    """
+
+    def __init__(self, instrument: Instrument, rules: Rules) -> None:
+        self.instrument = instrument
+        self._rules = rules
+        self._bids, self._asks = Ladder(Side.BUY), Ladder(Side.SELL)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: a disconnect destroys the book."""
+        self._bids.clear()
+        self._asks.clear()
+        self.seq = -1
+        self.recv_ns = 0
+        self.exch_ns = 0
+        self.synced = False
+        """Has a snapshot been applied?"""
+        self.just_synced = False
+        """Is the snapshot all there is?"""
+
+    def snapshot(self, update: BookUpdate) -> None:
+        """Replace the book. Raises BookCorrupt where it is crossed."""
+        self.clear()
+        self._bids.apply(update.bids)
+        self._asks.apply(update.asks)
+        self.synced = self.just_synced = True
+        self._stamp(update)
+        self._check()
+
+    def delta(self, update: BookUpdate) -> bool:
+        """Apply the next delta; False if it is old news. Raises SequenceGap or BookCorrupt."""
+        link = self._rules.link(self.seq, self.just_synced, update)
+        if link == Link.OLD:
+            return False
+        if link == Link.GAP:
+            expected = self.seq + 1
+            self.clear()
+            raise SequenceGap(self.instrument.venue, self.instrument.symbol, expected, update.first_seq)
+        self._bids.apply(update.bids)
+        self._asks.apply(update.asks)
+        self.just_synced = False
+        self._stamp(update)
+        self._check()
+        return True
+
+    def agrees(self, quote: Quote) -> bool:
+        """Does the venue's own quote at the same sequence show the same touch?
+
+        On a disagreement the book is cleared.
+        """
+        touch = (*self._bids.best(), *self._asks.best())
+        same = touch == (quote.bid, quote.bid_qty, quote.ask, quote.ask_qty)
+        if not same:
+            self.clear()
+        return same
+
+    def top(self) -> BookTop:
+        return BookTop(self.recv_ns, self.exch_ns, self.seq, *self._bids.best(), *self._asks.best())
+
+    def levels(self, side: int, depth: int) -> Levels:
+        """The best `depth` levels of a side, best first; a copy."""
+        return (self._bids if side == Side.BUY else self._asks).levels(depth)
+
+    def qty_at(self, side: int, price: int) -> int:
+        return (self._bids if side == Side.BUY else self._asks).qty_at(price)
+
+    def _stamp(self, update: BookUpdate) -> None:
+        self.seq, self.recv_ns, self.exch_ns = update.last_seq, update.recv_ns, update.exch_ns
+
+    def _check(self) -> None:
+        bid, ask = self._bids.best()[0], self._asks.best()[0]
+        if bid and ask and bid >= ask:
+            venue, symbol = self.instrument.venue, self.instrument.symbol
+            self.clear()
+            raise BookCorrupt(venue, symbol, f"crossed: bid {bid} is not below ask {ask}")

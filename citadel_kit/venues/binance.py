@@ -1,0 +1,167 @@
+"""Binance spot: combined streams `depth@100ms`, `bookTicker`, `trade`, and the REST book snapshot.
+
+Source: binance/binance-spot-api-docs, `web-socket-streams.md` ("How to manage a local order book correctly").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from citadel_kit.errors import DecodeError
+from citadel_kit.ladder import parse_levels, to_units
+from citadel_kit.types import Ack, BookUpdate, Event, Instrument, Levels, Link, Quote, Side, Trade, Unknown
+
+SNAPSHOT_LEVELS: Final = 1000
+"""A side; levels beyond are unknown until they change."""
+_MILLISECOND: Final = 1_000_000
+_EMPTY: Final = msgspec.Raw(b"")
+
+
+class _Data(msgspec.Struct):
+    """The union of the payloads we read. `b` and `a` are level lists in a depth event, texts in a quote."""
+
+    e: str = ""
+    E: int = 0
+    s: str = ""
+    U: int = -1
+    u: int = -1
+    b: msgspec.Raw = _EMPTY
+    a: msgspec.Raw = _EMPTY
+    B: str = ""
+    A: str = ""
+    t: int = -1
+    T: int = 0
+    p: str = ""
+    q: str = ""
+    m: bool = False
+
+
+class _Message(msgspec.Struct):
+    """A stream's envelope, the answer to a request, or the bare body of a REST snapshot."""
+
+    stream: str = ""
+    data: _Data | None = None
+    id: int | None = None
+    error: msgspec.Raw = _EMPTY
+    lastUpdateId: int = -1  # noqa: N815
+    bids: msgspec.Raw = _EMPTY
+    asks: msgspec.Raw = _EMPTY
+
+
+_decode = msgspec.json.Decoder(_Message).decode
+
+
+class BinanceSpot:
+    """Codec and sync rules of Binance spot for the given instruments.
+
+    `venue` names the feed: whoever speaks this wire under another name (the synthetic market) says so here.
+    """
+
+    def __init__(self, instruments: Sequence[Instrument], venue: str = "binance") -> None:
+        self.venue = venue
+        self._instruments = {i.venue_symbol: i for i in instruments}
+        self._only = instruments[0] if len(instruments) == 1 else None
+
+    def subscribe(self, instruments: Sequence[Instrument], request_id: int) -> list[str]:
+        params = [
+            f"{i.venue_symbol.lower()}@{channel}"
+            for i in instruments
+            for channel in ("depth@100ms", "bookTicker", "trade")
+        ]
+        return [msgspec.json.encode({"method": "SUBSCRIBE", "params": params, "id": request_id}).decode()]
+
+    def snapshot_path(self, instrument: Instrument) -> str | None:
+        return f"/api/v3/depth?symbol={instrument.venue_symbol}&limit={SNAPSHOT_LEVELS}"
+
+    def decode(self, raw: bytes, recv_ns: int, symbol: str = "") -> Sequence[Event]:
+        """See `Codec.decode`. A REST body names no symbol: it is `symbol`'s, or the only instrument's."""
+        channel = ""
+        try:
+            message = _decode(raw)
+            data = message.data
+            if data is not None:
+                channel = message.stream
+                instrument = self._instruments[data.s]
+                if data.e == "depthUpdate":
+                    return (self._depth(instrument, data, recv_ns),)
+                if data.e == "trade":
+                    return (self._trade(instrument, data, recv_ns),)
+                if channel.endswith("@bookTicker"):
+                    return (self._quote(instrument, data, recv_ns),)
+                return (Unknown(recv_ns, data.e or channel),)
+            if message.lastUpdateId >= 0:
+                channel = "snapshot"
+                return (self._snapshot(message, recv_ns, symbol),)
+            if message.id is not None or message.error:
+                problem = bytes(message.error).decode()
+                return (Ack(recv_ns, -1 if message.id is None else message.id, not problem, problem),)
+        except KeyError as error:
+            raise DecodeError(self.venue, channel, raw, f"unknown symbol {error}") from None
+        except (msgspec.DecodeError, ValueError) as error:
+            raise DecodeError(self.venue, channel, raw, str(error)) from None
+        return (Unknown(recv_ns, channel or "unnamed"),)
+
+    def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
+        """The first delta after a snapshot must contain the id behind it; each later one must start there."""
+        if update.last_seq <= book_seq:
+            return Link.OLD
+        follows = update.first_seq <= book_seq + 1 if just_synced else update.first_seq == book_seq + 1
+        return Link.NEXT if follows else Link.GAP
+
+    def _levels(self, instrument: Instrument, raw: msgspec.Raw) -> Levels:
+        return parse_levels(bytes(raw), instrument.price_decimals, instrument.qty_decimals)
+
+    def _depth(self, instrument: Instrument, data: _Data, recv_ns: int) -> BookUpdate:
+        if not 0 <= data.U <= data.u:
+            raise ValueError(f"first update id {data.U} and last {data.u} are no range")
+        return BookUpdate(
+            instrument.symbol,
+            recv_ns,
+            data.E * _MILLISECOND,
+            data.U,
+            data.u,
+            -1,
+            False,
+            self._levels(instrument, data.b),
+            self._levels(instrument, data.a),
+            -1,
+        )
+
+    def _snapshot(self, message: _Message, recv_ns: int, symbol: str) -> BookUpdate:
+        instrument = next((i for i in self._instruments.values() if i.symbol == symbol), self._only)
+        if instrument is None:
+            raise ValueError("a REST snapshot doesn't name its symbol, and there are several")
+        last = message.lastUpdateId
+        bids, asks = self._levels(instrument, message.bids), self._levels(instrument, message.asks)
+        if np.any(bids[:, 1] == 0) or np.any(asks[:, 1] == 0):
+            raise ValueError("an empty level in a snapshot")
+        return BookUpdate(instrument.symbol, recv_ns, 0, last, last, -1, True, bids, asks, -1)
+
+    def _quote(self, instrument: Instrument, data: _Data, recv_ns: int) -> Quote:
+        price, qty = instrument.price_decimals, instrument.qty_decimals
+        return Quote(
+            instrument.symbol,
+            recv_ns,
+            0,  # spot's bookTicker carries no time
+            data.u,
+            to_units(bytes(data.b).decode().strip('"'), price),
+            to_units(data.B, qty),
+            to_units(bytes(data.a).decode().strip('"'), price),
+            to_units(data.A, qty),
+        )
+
+    def _trade(self, instrument: Instrument, data: _Data, recv_ns: int) -> Trade:
+        # `m`: the buyer is the maker, so the aggressor sold.
+        return Trade(
+            instrument.symbol,
+            recv_ns,
+            data.T * _MILLISECOND,
+            data.t,
+            to_units(data.p, instrument.price_decimals),
+            to_units(data.q, instrument.qty_decimals),
+            int(Side.SELL if data.m else Side.BUY),
+        )

@@ -1,0 +1,114 @@
+"""Ladders and the kernels that fill them, held against a dict and against exact decimals."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from naive import PlainLadder
+
+from citadel_kit import ladder
+from citadel_kit.types import Side
+
+PLAIN = {"parse": ladder._parse, "merge": ladder._merge}
+
+
+@pytest.fixture(scope="module", params=["plain", "compiled"], autouse=True)
+def kernels(request: pytest.FixtureRequest) -> None:
+    """Every test here runs once on the interpreted and once on the compiled kernels."""
+    if request.param == "plain":
+        ladder._kernels.update(PLAIN)
+    else:
+        ladder.warm_up()
+
+
+def wire(units: int, decimals: int, padding: int) -> str:
+    """An integer as a venue writes it, with trailing zeros."""
+    text = f"{Decimal(units).scaleb(-decimals):f}"
+    return (text if "." in text else text + ".0") + "0" * padding
+
+
+levels = st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**12)), max_size=30)
+
+
+@given(
+    levels,
+    st.integers(0, 8),
+    st.integers(0, 8),
+    st.integers(0, 6),
+    st.sampled_from(["pairs", "quads", "objects"]),
+)
+def test_parse_returns_exactly_what_the_wire_says(
+    rows: list[tuple[int, int]], price_decimals: int, qty_decimals: int, padding: int, form: str
+) -> None:
+    texts = [(wire(p, price_decimals, padding), wire(q, qty_decimals, padding)) for p, q in rows]
+    if form == "objects":
+        raw = "[" + ", ".join(f'{{"price": {p}, "qty":{q}}}' for p, q in texts) + "]"
+    else:
+        raw = json.dumps([[p, q, "0", "17"][: 2 if form == "pairs" else 4] for p, q in texts])
+    assert ladder.parse_levels(raw.encode(), price_decimals, qty_decimals).tolist() == [list(r) for r in rows]
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b'[["1.234","1"]]', "more decimals"),
+        (b'[["1","0.1234"]]', "more decimals"),
+        (b'[["-1","1"]]', "not a list"),
+        (b'[["1e3","1"]]', "not a list"),
+        (b'[["1x","1"]]', "not a list"),
+        (b'[["1.2.3","1"]]', "not a list"),
+        (b'[["1"]]', "not a list"),
+        (b'["1","2"]', "not a list"),
+        (b'[["1","1"]', "not a list"),
+        (b'["1","1"]]', "not a list"),
+        (b'[["9999999999999999999","1"]]', "too large"),
+        (b'[["46116860184273879.04","1"]]', "too large"),
+    ],
+)
+def test_parse_refuses(raw: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        ladder.parse_levels(raw, 2, 2)
+
+
+def test_a_number_is_exact_up_to_the_last_unit() -> None:
+    assert ladder.parse_levels(b'[["61737.63000000","0.00001000"]]', 2, 5).tolist() == [[6173763, 1]]
+    assert ladder.to_units("61737.63000000", 2) == 6173763
+    assert ladder.to_units("0.00000001", 8) == 1
+    for bad in ("1.001", "1e-08", "-1", "", "1_0", "5000000000000000000"):
+        with pytest.raises(ValueError, match="number|large"):
+            ladder.to_units(bad, 2)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 3)), max_size=60), max_size=8),
+    st.sampled_from(Side),
+)
+def test_ladder_equals_a_dict(updates: list[list[tuple[int, int]]], side: Side) -> None:
+    fast, slow = ladder.Ladder(side), PlainLadder(side)
+    for update in updates:
+        fast.apply(np.array(update, np.int64).reshape(-1, 2))
+        slow.apply(update)
+        assert len(fast) == len(slow.levels(100))
+        assert fast.best() == slow.best()
+        assert fast.levels(5).tolist() == [list(row) for row in slow.levels(5)]
+        assert [fast.qty_at(p) for p in range(42)] == [slow.qty_at(p) for p in range(42)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 100), st.integers(1, 3)), max_size=60),
+    st.sampled_from(Side),
+    st.integers(1, 30),
+)
+def test_truncate_keeps_the_best(update: list[tuple[int, int]], side: Side, depth: int) -> None:
+    fast, slow = ladder.Ladder(side), PlainLadder(side)
+    fast.apply(np.array(update, np.int64).reshape(-1, 2))
+    slow.apply(update)
+    fast.truncate(depth)
+    assert fast.levels(100).tolist() == [list(row) for row in slow.levels(depth)]
+    fast.clear()
+    assert fast.best() == (0, 0)
