@@ -1,0 +1,70 @@
+"""A notebook-first kit for crypto research and live trading.
+
+The public names are imported when they are first used, so that `import citadel_kit` itself costs next to
+nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from citadel_kit.errors import CitadelError
+    from citadel_kit.types import (
+        GlobalQuote,
+        Instrument,
+        MacroSignal,
+        MicroSnapshot,
+        OrderIntent,
+        OrderView,
+        Purpose,
+        Regime,
+        Side,
+        Verdict,
+    )
+
+__version__ = "0.1.0"
+
+# A public name stands in three places, which tests/test_imports.py holds to each other: above for the type
+# checker, here for the import, below for `import *`.
+_MODULES: Final = {
+    "CitadelError": "errors",
+    "GlobalQuote": "types",
+    "Instrument": "types",
+    "MacroSignal": "types",
+    "MicroSnapshot": "types",
+    "OrderIntent": "types",
+    "OrderView": "types",
+    "Purpose": "types",
+    "Regime": "types",
+    "Side": "types",
+    "Verdict": "types",
+}
+
+__all__ = [
+    "CitadelError",
+    "GlobalQuote",
+    "Instrument",
+    "MacroSignal",
+    "MicroSnapshot",
+    "OrderIntent",
+    "OrderView",
+    "Purpose",
+    "Regime",
+    "Side",
+    "Verdict",
+]
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
