@@ -1,0 +1,88 @@
+# `make` lists the targets. Needs git, make and Python 3.11, 3.12 or 3.13. Everything lands inside the clone:
+# packages in .venv, results in runs/. Only pip's own cache lies elsewhere.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
+UV := uv==0.13.9
+
+# The tools keep their state in the clone too, so that an empty, missing or read-only home is no obstacle.
+STATE := $(CURDIR)/$(VENV)/state
+export JUPYTER_CONFIG_DIR := $(STATE)/jupyter/config
+export JUPYTER_DATA_DIR := $(STATE)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(STATE)/jupyter/runtime
+export JUPYTERLAB_SETTINGS_DIR := $(STATE)/jupyter/settings
+export JUPYTERLAB_WORKSPACES_DIR := $(STATE)/jupyter/workspaces
+export IPYTHONDIR := $(STATE)/ipython
+export MPLCONFIGDIR := $(STATE)/matplotlib
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help demo test check lab bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMP) ## run the quickstart notebook; TAPE=, CANDLES=, LIVE= replace its input, DEMO_FLAGS= adds options
+	@$(BIN)/citadel demo $(if $(TAPE),--tape '$(TAPE)') $(if $(CANDLES),--candles '$(CANDLES)') \
+		$(if $(LIVE),--live '$(LIVE)') $(DEMO_FLAGS)
+
+test: $(STAMP) ## run the tests; TEST_FLAGS= goes to pytest
+	@$(BIN)/python -m pytest $(TEST_FLAGS)
+
+check: $(STAMP) ## lint, formatting, types, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lab: $(STAMP) ## open the quickstart in JupyterLab, on this machine only; LAB_FLAGS= adds options
+	@$(BIN)/jupyter-lab $(LAB_FLAGS) notebooks/00_quickstart.ipynb
+
+bench: $(STAMP) ## run every benchmark beside its peer
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+lock: $(BIN)/python ## remake requirements.lock from pyproject.toml; LOCK_FLAGS=--upgrade takes newer versions
+	@$(BIN)/python -m venv $(VENV)/lock
+	@$(VENV)/lock/bin/python -m pip install --quiet $(UV)
+	@UV_CACHE_DIR=$(STATE)/uv $(VENV)/lock/bin/uv pip compile pyproject.toml --group dev --quiet --universal \
+		--python-version 3.11 --python $(BIN)/python --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' $(LOCK_FLAGS) --output-file requirements.lock
+
+clean: ## remove .venv and the tools' caches; results in runs/ stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find citadel_kit tests data benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+		if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+		then echo "$(VENV): made with $$("$$python" --version)"; exec "$$python" -m venv --clear $(VENV); fi; \
+	done; \
+	echo "No usable Python 3.11, 3.12 or 3.13 among: $(PYTHONS). Install one with its venv module" \
+		"(Debian, Ubuntu: apt-get install python3-venv) or name it: make PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+
+$(STAMP): requirements.lock pyproject.toml | $(BIN)/python
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+			--require-hashes -r requirements.lock && \
+		$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .; \
+		echo "exit $$?"; } | awk -v locked="$$(grep -c '^[a-z].*==' requirements.lock)" "$$PIP_PROGRESS"
+	@$(BIN)/python -c 'import lightgbm' 2> $(VENV)/lightgbm.log || { \
+		if grep -qE 'lib(g)?omp' $(VENV)/lightgbm.log; then \
+			echo "LightGBM needs the system's OpenMP library. Install it and run make again:" \
+				"apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)"; \
+		else cat $(VENV)/lightgbm.log; fi >&2; exit 1; }
+	@touch $@
+
+# pip's own progress is one line or two for each package; this counts them, and ends with pip's exit status.
+define PIP_PROGRESS
+BEGIN { status = 1 }
+/^Collecting / { if (++n == 1) printf "installing %d packages or fewer (some are for other systems):", locked
+	if (n % 20 == 0) { printf " %d", n; fflush() } }
+/^Installing collected/ { printf " %d, unpacking", n; fflush() }
+/^exit / { status = $$2; if (n) print (status ? " … failed" : " … done") }
+END { exit status }
+endef
+export PIP_PROGRESS
