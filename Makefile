@@ -17,6 +17,8 @@ export JUPYTERLAB_SETTINGS_DIR := $(STATE)/jupyter/settings
 export JUPYTERLAB_WORKSPACES_DIR := $(STATE)/jupyter/workspaces
 export IPYTHONDIR := $(STATE)/ipython
 export MPLCONFIGDIR := $(STATE)/matplotlib
+# JupyterLab asks npm, where there is one, for language servers, and npm writes a log of it.
+export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
