@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from citadel_kit.errors import TapeError
-from citadel_kit.types import Frame
+from citadel_kit.types import Frame, Instrument
 
 
 class Tape:
@@ -25,8 +25,10 @@ class Tape:
 
     includes_our_orders = False
 
-    def __init__(self, path: str | Path, venue: str) -> None:
-        self.path, self.venues, self.cut_off = Path(path), (venue,), False
+    def __init__(self, path: str | Path, instrument: Instrument) -> None:
+        self.path, self.cut_off = Path(path), False
+        self.wire = instrument.venue
+        self.instruments = {instrument.venue: instrument}
         if not self.path.is_file():
             raise TapeError(str(path), 0, "there is no such file")
         first = next(self.frames(), None)
@@ -35,10 +37,9 @@ class Tape:
         self.start_ns = first.recv_ns
 
     def frames(self) -> Iterator[Frame]:
-        venue, number, earlier = self.venues[0], 0, 0
+        venue, earlier = self.wire, 0
         with self._open() as file:
-            lines = _lines(file)
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(_lines(file), 1):
                 stamp, _, raw = line.partition(b" ")
                 if not line.endswith(b"\n"):
                     self.cut_off = True

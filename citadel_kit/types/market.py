@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -201,9 +201,21 @@ class BookReader(Protocol):
 class MarketSource(Protocol):
     """A recorded or simulated market: frames of one or more venues in order of `recv_ns`."""
 
-    venues: tuple[str, ...]
-    includes_our_orders: bool
-    """Does the feed show our own resting size? A live venue does, a tape doesn't."""
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """One per venue, all of one symbol."""
+
+    @property
+    def wire(self) -> str:
+        """The venue whose wire form the frames have; see `venues.codec`."""
+
+    @property
+    def start_ns(self) -> int:
+        """Receive time of the first frame."""
+
+    @property
+    def includes_our_orders(self) -> bool:
+        """Does the feed show our own resting size? A live venue does, a tape doesn't."""
 
     def frames(self) -> Iterator[Frame]:
         """From the start; may be called again."""

@@ -62,7 +62,7 @@ class OrderView:
     purpose: Purpose
     forced: bool
     status: str
-    """working, done, cancelled, expired or failed"""
+    """working, filled, cancelled, expired or failed"""
     note: str
     """What it did last, in words."""
     qty: float

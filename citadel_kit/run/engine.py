@@ -1,0 +1,230 @@
+"""The engine: one total order of inputs → verified books, the guard, chase orders, one snapshot.
+
+It has no loop, no thread and no clock. A driver (`run.replay`, `run.live`) hands in what happened and when,
+and performs what `take_effects()` returns. The same inputs in the same order give the same commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from citadel_kit.errors import ConfigError, GateRefused
+from citadel_kit.micro import chase, guard
+from citadel_kit.micro.aggregator import DataAggregator
+from citadel_kit.micro.flow import spread_bps, venue_view
+from citadel_kit.micro.gate import GateConfig, judge
+from citadel_kit.micro.session import (
+    Connect,
+    Effect,
+    FetchSnapshot,
+    Send,
+    Session,
+    SessionConfig,
+    StateChanged,
+    TopChanged,
+)
+from citadel_kit.run.executor import SmartOrderExecutor
+from citadel_kit.run.paper import PaperBroker
+from citadel_kit.settings import Fees
+from citadel_kit.types import (
+    BookTop,
+    Codec,
+    FeedState,
+    Fill,
+    Instrument,
+    MicroSnapshot,
+    OrderIntent,
+    OrderView,
+    Verdict,
+)
+
+SECOND = 1_000_000_000
+
+
+class EngineConfig(NamedTuple):
+    session: SessionConfig
+    gate: GateConfig
+    guard: guard.GuardConfig
+
+
+class Engine:
+    """Everything of one symbol over its venues. Every input carries its time; time never runs backwards."""
+
+    def __init__(
+        self,
+        feeds: Sequence[tuple[Codec, Instrument]],
+        broker: PaperBroker,
+        fees: Mapping[str, Fees],
+        config: EngineConfig,
+        *,
+        mode: str,
+        feed_shows_our_orders: bool,
+    ) -> None:
+        self.mode, self.now_ns = mode, 0
+        self.instruments = {instrument.venue: instrument for _, instrument in feeds}
+        self.symbol = feeds[0][1].symbol
+        self.fills: list[Fill] = []
+        self.sessions = {codec.venue: Session(codec, [i], config.session) for codec, i in feeds}
+        self._config, self._broker = config, broker
+        self._own_size = feed_shows_our_orders
+        self._aggregator = DataAggregator(list(self.instruments.values()))
+        self._guard = guard.start(config.guard)
+        self._executor = SmartOrderExecutor(broker, fees, self.fills.append)
+        self._effects: list[tuple[str, Effect]] = []
+
+    # --- inputs from venues -----------------------------------------------------------------------------------
+
+    def opened(self, venue: str, now_ns: int) -> None:
+        self._advance(now_ns)
+        self._handle(venue, self.sessions[venue].on_open(self.now_ns))
+
+    def closed(self, venue: str, now_ns: int, reason: str, draw: float) -> None:
+        """A connection is gone; `draw` is a uniform random number in [0, 1)."""
+        self._advance(now_ns)
+        self._handle(venue, self.sessions[venue].on_close(self.now_ns, reason, draw))
+
+    def frame(self, venue: str, raw: bytes, recv_ns: int, symbol: str = "") -> None:
+        """A frame, or with `symbol` the body of the snapshot that was asked for."""
+        self._advance(recv_ns)
+        self._handle(venue, self.sessions[venue].on_frame(raw, self.now_ns, symbol))
+
+    def timer(self, now_ns: int) -> None:
+        """To be called about ten times a second."""
+        self._advance(now_ns)
+        for venue, session in self.sessions.items():
+            self._handle(venue, session.on_timer(self.now_ns))
+        self._executor.on_timer(self.now_ns)
+
+    # --- inputs from people and the macro layer ----------------------------------------------------------------
+
+    def judge(self, intent: OrderIntent) -> Verdict:
+        """What the gate says to this intent now."""
+        return judge(self._config.gate, intent, self.snapshot(), self.now_ns)
+
+    def submit(self, intent: OrderIntent, options: Mapping[str, Any]) -> str:
+        """Ask the gate, then chase; the parent's id. Raises GateRefused, or ConfigError for a bad option.
+
+        `options` are those of `chase.configure`, with `deadline_s` from now in place of `deadline_ns`.
+        """
+        verdict = self.judge(intent)
+        if not verdict.allowed:
+            raise GateRefused(verdict.reasons, verdict.text)
+        instrument = self.instruments[intent.venue]
+        config = configure(instrument, intent, options, self.now_ns)
+        top = self.sessions[intent.venue].feeds[intent.symbol].book.top()
+        return self._executor.submit(intent, instrument, config, top, self.now_ns).parent_id
+
+    def cancel(self, parent_id: str) -> None:
+        self._executor.cancel(parent_id, self.now_ns)
+
+    def kill(self, code: str = "by hand") -> None:
+        """Trip the guard: every working order is cancelled and no entry passes until `rearm`."""
+        self._guard = guard.trip(self._guard, self.now_ns, guard.Trip.HAND)
+        self._executor.cancel_all(self.now_ns)
+
+    def rearm(self) -> None:
+        self._guard = guard.reset(self._config.guard, self._guard)
+
+    def drain(self, seconds: float) -> None:
+        """Let reports that are under way arrive, without a market: for closing down."""
+        end = self.now_ns + int(seconds * SECOND)
+        while 0 <= self._broker.next_due_ns() <= end:
+            self._advance(self._broker.next_due_ns())
+
+    # --- facts --------------------------------------------------------------------------------------------------
+
+    def take_effects(self) -> list[tuple[str, Effect]]:
+        """What the driver must do, in order: Send, FetchSnapshot, Connect."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    @property
+    def live(self) -> bool:
+        """Are all books LIVE?"""
+        return all(f.state == FeedState.LIVE for s in self.sessions.values() for f in s.feeds.values())
+
+    @property
+    def idle(self) -> bool:
+        return self._executor.idle
+
+    def order(self, parent_id: str) -> OrderView:
+        return self._executor.view(parent_id)
+
+    def snapshot(self, engine: str = "running") -> MicroSnapshot:
+        """Plain, immutable data as of now."""
+        views = []
+        for session in self.sessions.values():
+            for feed in session.feeds.values():
+                views.append(venue_view(feed, session.last_ns, self.now_ns, session.counts))
+        return MicroSnapshot(
+            asof_ns=self.now_ns,
+            symbol=self.symbol,
+            mode=self.mode,
+            quote=self._aggregator.quote(self.now_ns),
+            venues=tuple(views),
+            guard=guard.describe(self._config.guard, self._guard),
+            orders=self._executor.views(),
+            engine=engine,
+        )
+
+    # --- the order of events ------------------------------------------------------------------------------------
+
+    def _advance(self, now_ns: int) -> None:
+        """Time moves on; reports that arrive before `now_ns` are handled first, each at its own time."""
+        while 0 <= self._broker.next_due_ns() <= now_ns:
+            self.now_ns = max(self.now_ns, self._broker.next_due_ns())
+            for parent_id, report in self._broker.due(self.now_ns):
+                self._executor.on_report(parent_id, report, self.now_ns)
+        self.now_ns = max(self.now_ns, now_ns)
+
+    def _handle(self, venue: str, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, TopChanged):
+                self._on_top(venue, effect.symbol, effect.top)
+            elif isinstance(effect, StateChanged):
+                if effect.state != FeedState.LIVE:
+                    self._on_no_book(venue)
+            elif isinstance(effect, Send | FetchSnapshot | Connect):
+                self._effects.append((venue, effect))
+            else:
+                self._broker.on_trade(venue, self.now_ns, effect.trade)
+
+    def _on_top(self, venue: str, symbol: str, top: BookTop) -> None:
+        book = self.sessions[venue].feeds[symbol].book
+        self._broker.on_book(venue, self.now_ns, book)
+        self._aggregator.update(venue, top)
+        self._watch()
+        self._executor.on_top(venue, top, self.now_ns, book if self._own_size else None)
+
+    def _on_no_book(self, venue: str) -> None:
+        self._aggregator.drop(venue)
+        self._broker.on_book_lost(venue, self.now_ns)
+        self._executor.on_no_book(venue, self.now_ns)
+
+    def _watch(self) -> None:
+        quote = self._aggregator.quote(self.now_ns)
+        before = guard.is_tripped(self._guard)
+        self._guard = guard.on_quote(
+            self._config.guard, self._guard, self.now_ns, quote.mid, spread_bps(quote.bid, quote.ask)
+        )
+        if guard.is_tripped(self._guard) and not before:
+            self._executor.cancel_entries(self.now_ns)
+
+
+def configure(
+    instrument: Instrument, intent: OrderIntent, options: Mapping[str, Any], now_ns: int
+) -> chase.ChaseConfig:
+    """An intent and a user's options → a chase. Raises ConfigError naming the option that can't be."""
+    known = dict(options)
+    deadline_s = known.pop("deadline_s", 60.0)
+    try:
+        return chase.configure(
+            instrument,
+            side=intent.side,
+            qty=intent.qty,
+            deadline_ns=now_ns + int(deadline_s * SECOND),
+            **known,
+        )
+    except TypeError as error:
+        raise ConfigError("chase options", str(error)) from None

@@ -1,0 +1,216 @@
+"""Drives chase orders: market events, reports and ticks in; commands out to a broker; fills into the ledger.
+
+It owns the order of events and no rule: what to do is `micro.chase`'s word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import nan
+from typing import Final
+
+from citadel_kit.errors import ConfigError
+from citadel_kit.micro import chase
+from citadel_kit.micro.ledger import Position, make_fill
+from citadel_kit.settings import Fees
+from citadel_kit.types import (
+    BookReader,
+    BookTop,
+    Broker,
+    CommandKind,
+    Fill,
+    Instrument,
+    OrderIntent,
+    OrderReport,
+    OrderView,
+    Purpose,
+    ReportKind,
+    Side,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class ParentOrder:
+    """One intent on its way: the chase's state, and the facts that came back."""
+
+    parent_id: str
+    intent: OrderIntent
+    instrument: Instrument
+    config: chase.ChaseConfig
+    state: chase.ChaseState
+    submitted_ns: int
+    finished_ns: int = 0
+    fills: list[Fill] = field(default_factory=list)
+    seen: dict[int, int] = field(default_factory=dict)
+    """Filled quantity per working order that is booked: a duplicated report books nothing twice."""
+
+
+class SmartOrderExecutor:
+    """Many parent orders, each a chase on one venue. Not thread-safe: it belongs to the engine."""
+
+    def __init__(self, broker: Broker, fees: Mapping[str, Fees], on_fill: Callable[[Fill], None]) -> None:
+        self._broker, self._fees, self._on_fill = broker, fees, on_fill
+        self._orders: dict[str, ParentOrder] = {}
+        self._working: dict[str, ParentOrder] = {}
+        self.positions: dict[tuple[str, str], Position] = {}
+
+    # --- inputs ---------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        intent: OrderIntent,
+        instrument: Instrument,
+        config: chase.ChaseConfig,
+        top: BookTop,
+        now_ns: int,
+    ) -> ParentOrder:
+        """Take an intent the gate allowed. Raises ConfigError for a quantity no venue could fill."""
+        if config.qty % instrument.lot:
+            raise ConfigError("qty", f"{config.qty} is not a multiple of the lot {instrument.lot}")
+        if config.qty * top.ask >= 1 << 62:
+            raise ConfigError("qty", "the order's value does not fit 62 bits", "Split the order")
+        order = ParentOrder(
+            parent_id=f"p{len(self._orders) + 1}",
+            intent=intent,
+            instrument=instrument,
+            config=config,
+            state=chase.start(config, top),
+            submitted_ns=now_ns,
+        )
+        self._orders[order.parent_id] = self._working[order.parent_id] = order
+        self._step(order, chase.on_top(config, order.state, top), now_ns)
+        return order
+
+    def on_top(self, venue: str, top: BookTop, now_ns: int, book: BookReader | None) -> None:
+        """A new top. `book`: where the feed shows our own orders, to take their size off the touch."""
+        for order in self._at(venue):
+            seen = top if book is None else _without_own(order, top, book)
+            self._step(order, chase.on_top(order.config, order.state, seen), now_ns)
+
+    def on_no_book(self, venue: str, now_ns: int) -> None:
+        """The venue's book is not LIVE: nothing is chased there."""
+        for order in self._at(venue):
+            self._step(order, chase.on_no_book(order.config, order.state, now_ns), now_ns)
+
+    def on_report(self, parent_id: str, report: OrderReport, now_ns: int) -> None:
+        """A report of the broker; a fill is booked once, whatever the order and number of its reports."""
+        order = self._orders[parent_id]
+        self._book(order, report)
+        self._step(order, chase.on_report(order.config, order.state, report), now_ns)
+
+    def on_timer(self, now_ns: int) -> None:
+        for order in list(self._working.values()):
+            self._step(order, chase.on_timer(order.config, order.state, now_ns), now_ns)
+
+    def cancel(self, parent_id: str, now_ns: int) -> None:
+        """Cancel one parent. Raises ConfigError for an id that was never given."""
+        order = self._order(parent_id)
+        self._step(order, chase.cancel(order.config, order.state, now_ns), now_ns)
+
+    def cancel_all(self, now_ns: int) -> None:
+        for parent_id in list(self._working):
+            self.cancel(parent_id, now_ns)
+
+    def cancel_entries(self, now_ns: int) -> None:
+        """Cancel what would open risk; reductions and exits go on."""
+        for order in list(self._working.values()):
+            if order.intent.purpose == Purpose.ENTRY:
+                self.cancel(order.parent_id, now_ns)
+
+    # --- facts ----------------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """No parent order works."""
+        return not self._working
+
+    def view(self, parent_id: str) -> OrderView:
+        """Raises ConfigError for an id that was never given."""
+        return view(self._order(parent_id))
+
+    def views(self) -> tuple[OrderView, ...]:
+        """All parent orders of this run, oldest first."""
+        return tuple(view(order) for order in self._orders.values())
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _order(self, parent_id: str) -> ParentOrder:
+        if parent_id not in self._orders:
+            raise ConfigError("parent_id", f"no order {parent_id!r}", f"There are: {', '.join(self._orders)}")
+        return self._orders[parent_id]
+
+    def _at(self, venue: str) -> list[ParentOrder]:
+        return [order for order in self._working.values() if order.instrument.venue == venue]
+
+    def _step(self, order: ParentOrder, step: chase.Step, now_ns: int) -> None:
+        order.state = step.state
+        command = step.command
+        if command.kind != CommandKind.NONE:
+            self._broker.send(order.instrument.venue, order.parent_id, command, now_ns)
+        if order.state.phase >= chase.Phase.FILLED and order.finished_ns == 0:
+            order.finished_ns = now_ns
+            self._working.pop(order.parent_id, None)
+
+    def _book(self, order: ParentOrder, report: OrderReport) -> None:
+        known = order.seen.get(report.order_id, 0)
+        if report.kind != ReportKind.FILL or report.filled <= known:
+            return
+        order.seen[report.order_id] = report.filled
+        fees = self._fees[order.instrument.venue]
+        fill = make_fill(
+            order.parent_id, order.instrument, order.intent.side, report, report.filled - known, fees
+        )
+        order.fills.append(fill)
+        key = (order.instrument.venue, order.instrument.symbol)
+        self.positions.setdefault(key, Position(order.instrument)).add(fill)
+        self._on_fill(fill)
+
+
+def _without_own(order: ParentOrder, top: BookTop, book: BookReader) -> BookTop:
+    """The top without this parent's resting size."""
+    working, side = order.state.order, int(order.intent.side)
+    if order.state.phase not in {chase.Phase.RESTING, chase.Phase.CANCELING}:
+        return top
+    behind = [book.levels(s, 2).tolist() for s in (Side.BUY, Side.SELL)]
+    bid, ask = (rows[1] if len(rows) > 1 else (0, 0) for rows in behind)
+    return chase.without_own(top, *bid, *ask, side, working.price, working.qty - working.filled)
+
+
+_STATUS: Final = {
+    chase.Phase.FILLED: "filled",
+    chase.Phase.CANCELLED: "cancelled",
+    chase.Phase.EXPIRED: "expired",
+    chase.Phase.FAILED: "failed",
+}
+
+
+def view(order: ParentOrder) -> OrderView:
+    """A parent order as plain data."""
+    instrument, state = order.instrument, order.state
+    phase = chase.Phase(state.phase)
+    filled = sum(fill.qty for fill in order.fills)
+    average = sum(fill.price * fill.qty for fill in order.fills) / filled if filled else nan
+    arrival = state.twice_arrival_mid / 2
+    resting = phase in {chase.Phase.RESTING, chase.Phase.CANCELING}
+    return OrderView(
+        parent_id=order.parent_id,
+        venue=instrument.venue,
+        symbol=instrument.symbol,
+        side=order.intent.side,
+        purpose=order.intent.purpose,
+        forced=order.intent.forced,
+        status=_STATUS.get(phase, "working"),
+        note=chase.END_TEXT[chase.EndReason(state.reason)] or phase.name.lower(),
+        qty=instrument.qty(order.config.qty),
+        filled=instrument.qty(filled),
+        remaining=instrument.qty(order.config.qty - filled),
+        working_price=instrument.price(state.order.price) if resting else nan,
+        arrival_mid=arrival / 10**instrument.price_decimals if arrival else nan,
+        average_price=average / 10**instrument.price_decimals,
+        slippage_bps=int(order.intent.side) * (average - arrival) / arrival * 10_000 if arrival else nan,
+        fees=sum(fill.fee for fill in order.fills),
+        reprices=state.reprices,
+        submitted_ns=order.submitted_ns,
+        finished_ns=order.finished_ns,
+    )

@@ -1,0 +1,113 @@
+"""The deterministic driver: a recorded or simulated market in its own time, as fast or as slow as asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from citadel_kit import clock, ladder
+from citadel_kit.errors import ConfigError, EngineClosed
+from citadel_kit.micro.session import Connect, FetchSnapshot
+from citadel_kit.run.engine import Engine
+from citadel_kit.types import Frame, MarketSource
+from citadel_kit.venues import codec
+
+TICK_NS: Final = 100 * clock.MILLISECOND
+_BATCH: Final = 128
+"""Frames between two looks at what people want: a kill is served within a few ms."""
+
+
+class ReplayDriver:
+    """Plays a market into an engine, piece by piece: between the pieces the market stands still.
+
+    `speed`: market seconds per wall second; 0 plays as fast as it can. What happens does not depend on it.
+    """
+
+    mode = "REPLAY"
+
+    def __init__(self, market: MarketSource, *, speed: float = 0.0) -> None:
+        if not speed >= 0:
+            raise ConfigError("speed", f"{speed!r} is not 0 or a positive number")
+        self.market, self.speed = market, speed
+        self.feeds = [(codec(market.wire, [i]), i) for i in market.instruments.values()]
+        self.start_ns = market.start_ns
+        self.feed_shows_our_orders = market.includes_our_orders
+        self.ended = False
+        self._frames: Iterator[Frame] = iter(())
+        self._next: Frame | None = None
+        self._tick_ns = 0
+
+    async def start(self, engine: Engine, publish: Callable[[], None]) -> None:
+        """Open all connections at the market's first moment; plays nothing yet."""
+        ladder.warm_up()
+        self._engine, self._publish = engine, publish
+        self._frames = self.market.frames()
+        self._next = next(self._frames, None)
+        self._tick_ns = self.start_ns + TICK_NS
+        for venue in engine.sessions:
+            engine.opened(venue, self.start_ns)
+        publish()
+
+    async def play(self, seconds: float, stop: Callable[[], bool]) -> None:
+        """Play `seconds` of market time, or until `stop()`, or to the end of the market.
+
+        Raises EngineClosed when the market had already ended.
+        """
+        if self.ended:
+            raise EngineClosed("the recorded market has ended; start again for another run")
+        until_ns = self._engine.now_ns + int(seconds * clock.SECOND)
+        began_ns, origin_ns = clock.now_ns(), self._engine.now_ns
+        while self.step(until_ns, stop):
+            self._publish()
+            ahead = 0.0
+            if self.speed:
+                played_s = (self._engine.now_ns - origin_ns) / clock.SECOND
+                ahead = played_s / self.speed - (clock.now_ns() - began_ns) / clock.SECOND
+            await asyncio.sleep(max(0.0, ahead))
+        self._publish()
+
+    def step(self, until_ns: int, stop: Callable[[], bool]) -> bool:
+        """Play one batch; True if there is more to play. When paced, a batch ends with each tick."""
+        for _ in range(_BATCH):
+            frame = self._next
+            if stop():
+                return False
+            if frame is None or frame.recv_ns > until_ns:
+                self.ended = frame is None
+                self._tick_to(until_ns if frame is not None else self._engine.now_ns)
+                return False
+            ticked = self._tick_to(frame.recv_ns)
+            self._engine.frame(frame.venue, frame.raw, frame.recv_ns)
+            self._perform()
+            self._next = next(self._frames, None)
+            if ticked and self.speed:
+                break
+        return True
+
+    async def stop(self) -> None:
+        """Reports still under way arrive; then nothing more happens."""
+        self._engine.drain(seconds=10.0)
+        self.ended = True
+
+    def _tick_to(self, now_ns: int) -> bool:
+        """Timer ticks that are due before `now_ns`."""
+        ticked = False
+        while self._tick_ns <= now_ns:
+            self._engine.timer(self._tick_ns)
+            self._perform()
+            self._tick_ns += TICK_NS
+            ticked = True
+        return ticked
+
+    def _perform(self) -> None:
+        while effects := self._engine.take_effects():
+            for venue, effect in effects:
+                now_ns = self._engine.now_ns
+                if isinstance(effect, FetchSnapshot):
+                    body = self.market.snapshot(venue, effect.path)
+                    if body is not None:
+                        self._engine.frame(venue, body, now_ns, effect.symbol)
+                elif isinstance(effect, Connect):
+                    self._engine.closed(venue, now_ns, effect.reason, 0.0)
+                    self._engine.opened(venue, now_ns)
