@@ -49,7 +49,7 @@ bench: $(STAMP) ## run every benchmark beside its peer
 lock: $(BIN)/python ## remake requirements.lock from pyproject.toml; LOCK_FLAGS=--upgrade takes newer versions
 	@$(BIN)/python -m venv $(VENV)/lock
 	@$(VENV)/lock/bin/python -m pip install --quiet $(UV)
-	@UV_CACHE_DIR=$(STATE)/uv $(VENV)/lock/bin/uv pip compile pyproject.toml --group dev --quiet --universal \
+	@UV_CACHE_DIR="$(STATE)/uv" $(VENV)/lock/bin/uv pip compile pyproject.toml --group dev --quiet --universal \
 		--python-version 3.11 --python $(BIN)/python --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' $(LOCK_FLAGS) --output-file requirements.lock
 
