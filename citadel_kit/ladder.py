@@ -110,7 +110,7 @@ def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> i
                     i += 1
             member += 1
             continue
-        elif c == 45:  # a negative price or quantity is no level
+        elif c == 45 or (depth < 2 and c != 44 and c != 32):  # a minus; between levels all but , and space
             return BAD_SYNTAX
         elif c == 34 and i + 1 < len(raw) and not 48 <= raw[i + 1] <= 57:
             i = _behind_text(raw, i)
@@ -170,24 +170,13 @@ def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
 
     Raises ValueError for anything else, for a negative number, or for one that the decimals can't hold.
     """
+    if not raw.startswith(b"["):
+        raise ValueError(PROBLEMS[BAD_SYNTAX])
     out = np.empty((raw.count(b"[") + raw.count(b"{"), 2), np.int64)
     count = _kernels["parse"](raw, price_decimals, qty_decimals, out)
     if count < 0:
         raise ValueError(PROBLEMS[count])
     return out[:count]
-
-
-def to_units(text: str, decimals: int) -> int:
-    """One wire number as an integer of `10**-decimals`. Raises ValueError where that would lose a digit."""
-    whole, _, fraction = text.partition(".")
-    fraction = fraction.rstrip("0")
-    digits = whole + fraction
-    if len(fraction) > decimals or not digits.isdigit():
-        raise ValueError(f"{text!r} is not a number of at most {decimals} decimals")
-    value = int(digits) * int(10 ** (decimals - len(fraction)))
-    if value >= _LIMIT:
-        raise ValueError(f"{text!r} is too large for 62 bits")
-    return value
 
 
 class Ladder:

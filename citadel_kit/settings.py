@@ -8,8 +8,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.ladder import to_units
-from citadel_kit.types import Instrument
+from citadel_kit.types import Instrument, to_units
 
 
 class Fees(NamedTuple):

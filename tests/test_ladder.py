@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from naive import PlainLadder
 
 from citadel_kit import ladder
-from citadel_kit.types import Side
+from citadel_kit.types import Side, to_units
 
 PLAIN = {"parse": ladder._parse, "merge": ladder._merge}
 
@@ -63,6 +63,10 @@ def test_parse_returns_exactly_what_the_wire_says(
         (b'[["1x","1"]]', "not a list"),
         (b'[["1.2.3","1"]]', "not a list"),
         (b'[["1"]]', "not a list"),
+        (b"", "not a list"),
+        (b'"none"', "not a list"),
+        (b'["none"]', "not a list"),
+        (b"[null]", "not a list"),
         (b'["1","2"]', "not a list"),
         (b'[["1","1"]', "not a list"),
         (b'["1","1"]]', "not a list"),
@@ -77,11 +81,11 @@ def test_parse_refuses(raw: bytes, problem: str) -> None:
 
 def test_a_number_is_exact_up_to_the_last_unit() -> None:
     assert ladder.parse_levels(b'[["61737.63000000","0.00001000"]]', 2, 5).tolist() == [[6173763, 1]]
-    assert ladder.to_units("61737.63000000", 2) == 6173763
-    assert ladder.to_units("0.00000001", 8) == 1
+    assert to_units("61737.63000000", 2) == 6173763
+    assert to_units("0.00000001", 8) == 1
     for bad in ("1.001", "1e-08", "-1", "", "1_0", "5000000000000000000"):
-        with pytest.raises(ValueError, match="number|large"):
-            ladder.to_units(bad, 2)
+        with pytest.raises(ValueError, match=r"number|large"):
+            to_units(bad, 2)
 
 
 @given(

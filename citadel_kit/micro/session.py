@@ -109,8 +109,8 @@ class BookFeed:
         self.buffer: deque[BookUpdate] = deque()
         self.quotes: dict[int, Quote] = {}
         """The venue's own quotes by sequence, newest last: they run ahead of the book's frames."""
-        self.asked_ns = 0
-        """When a snapshot was asked for; 0 while none is on its way."""
+        self.asked_ns = -1
+        """When a snapshot was asked for; -1 while none is on its way."""
         self.book_ns = -1
         """When the last update was applied; -1 while none was."""
         self.counts = dict.fromkeys(
@@ -148,7 +148,7 @@ class Session:
         self._live_ns = -1
         self._attempt = 0
 
-    # --- inputs ---------------------------------------------------------------------------------------------
+    # --- inputs ------------------------------------------------------------------
 
     def on_open(self, now_ns: int) -> list[Effect]:
         """A connection stands: subscribe."""
@@ -218,7 +218,7 @@ class Session:
         for feed in self.feeds.values():
             if feed.state == FeedState.LIVE and silence > self.stale_after_ns():
                 self._move(feed, FeedState.STALE, f"no frame for {silence / 1e9:.1f} s", out)
-            if feed.asked_ns and now_ns - feed.asked_ns > self.config.snapshot_timeout_ns:
+            if feed.asked_ns >= 0 and now_ns - feed.asked_ns > self.config.snapshot_timeout_ns:
                 self._ask(feed, now_ns, out)
             if feed.counts["book_frames"] == 0 and now_ns - self._opened_ns > self.config.silent_ns:
                 out.append(Connect(0, f"{feed.instrument.symbol}: subscribed, but no book update ever came"))
@@ -227,14 +227,14 @@ class Session:
             out.append(Connect(0, f"no frame for {silence / 1e9:.0f} s"))
         return out
 
-    # --- facts ----------------------------------------------------------------------------------------------
+    # --- facts ------------------------------------------------------------------
 
     def stale_after_ns(self) -> int:
         """Silence beyond which a LIVE book is STALE, by the feed's own rhythm."""
         usual = median(self._intervals) if self._intervals else 0.0
         return max(self.config.stale_floor_ns, int(self.config.stale_factor * usual))
 
-    # --- the book -------------------------------------------------------------------------------------------
+    # --- the book ------------------------------------------------------------------
 
     def _on_book(self, feed: BookFeed, update: BookUpdate, out: list[Effect]) -> None:
         if update.is_snapshot:
@@ -247,15 +247,15 @@ class Session:
         feed.buffer.append(update)
         if len(feed.buffer) > self.config.max_buffer:
             feed.buffer.clear()
-            feed.asked_ns = 0
-        if not feed.asked_ns:
+            feed.asked_ns = -1
+        if feed.asked_ns < 0:
             self._ask(feed, update.recv_ns, out)
 
     def _on_snapshot(self, feed: BookFeed, update: BookUpdate, out: list[Effect]) -> None:
         """A snapshot that nobody waits for is ignored: the book is already verified beyond it."""
         if feed.book.synced and not feed.book.just_synced:
             return
-        feed.asked_ns = 0
+        feed.asked_ns = -1
         feed.counts["syncs"] += 1
         try:
             feed.book.snapshot(update)
@@ -320,7 +320,7 @@ class Session:
         feed.book.clear()
         feed.buffer.clear()
         feed.quotes.clear()
-        feed.asked_ns = 0
+        feed.asked_ns = -1
 
     def _ask(self, feed: BookFeed, now_ns: int, out: list[Effect]) -> None:
         if feed.path is not None:

@@ -29,9 +29,11 @@ from citadel_kit.types import Codec, Fill, Instrument, MicroSnapshot, OrderInten
 T = TypeVar("T")
 
 try:
-    from uvloop import new_event_loop
+    import uvloop
+
+    _new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
 except ImportError:  # Windows
-    from asyncio import new_event_loop
+    _new_loop = asyncio.new_event_loop
 
 
 class Driver(Protocol):
@@ -86,7 +88,7 @@ class HybridConnector:
         self._state, self._closing = "running", False
         self._cause: BaseException | None = None
         self._latest = self._engine.snapshot("starting")
-        self._loop = new_event_loop()
+        self._loop = _new_loop()
         self._thread = threading.Thread(target=self._serve, name=f"citadel-{name}", daemon=True)
         with _registry:
             earlier, _running[name] = _running.get(name), self
@@ -99,7 +101,7 @@ class HybridConnector:
             self.close()
             raise
 
-    # --- what the macro layer and the notebook see -----------------------------------------------------------
+    # --- what the macro layer and the notebook see ------------------------------------------------------------------
 
     def snapshot(self) -> MicroSnapshot:
         """The newest state: one reference, immutable, never waits."""
@@ -117,7 +119,7 @@ class HybridConnector:
         """All fills so far, oldest first."""
         return self._call(lambda: list(self._engine.fills))
 
-    # --- what goes down ---------------------------------------------------------------------------------------
+    # --- what goes down ------------------------------------------------------------------
 
     def gate(self, intent: OrderIntent) -> Verdict:
         """What the safety gate says to this intent now. A closed or dead engine blocks everything."""
@@ -147,10 +149,10 @@ class HybridConnector:
         """Take back a tripped guard, by hand."""
         self._call(self._engine.rearm)
 
-    # --- time ---------------------------------------------------------------------------------------------------
+    # --- time ------------------------------------------------------------------
 
     def run_for(self, seconds: float) -> MicroSnapshot:
-        """Let the market go on for so many of its seconds: a replay plays them, a live market is waited for."""
+        """Let the market go on for so many of its seconds: played in a replay, waited for live."""
         return self.run_until(lambda: False, seconds)
 
     def run_until(self, stop: Callable[[], bool], seconds: float) -> MicroSnapshot:
@@ -188,7 +190,7 @@ class HybridConnector:
     def order(self, parent_id: str) -> OrderView:
         return self._call(lambda: self._engine.order(parent_id))
 
-    # --- the end ------------------------------------------------------------------------------------------------
+    # --- the end ------------------------------------------------------------------
 
     def close(self) -> None:
         """Cancel every order, stop the driver, end the thread. Safe to call twice, and from `atexit`."""
@@ -210,10 +212,11 @@ class HybridConnector:
         self.close()
 
     def __repr__(self) -> str:
-        books = ", ".join(f"{v.venue} {v.state.name}" for v in self._latest.venues)
-        return f"<HybridConnector {self.name!r} {self.mode} {self._latest.symbol}: {self._state}; {books}>"
+        shown = self._latest
+        books = ", ".join(f"{v.venue} {v.state.name}" for v in shown.venues)
+        return f"<HybridConnector {self.name!r} {self.mode} {shown.symbol}: {self._state}; {books}>"
 
-    # --- the engine's thread --------------------------------------------------------------------------------------
+    # --- the engine's thread ------------------------------------------------------------------
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -73,7 +73,7 @@ class Engine:
         self._executor = SmartOrderExecutor(broker, fees, self.fills.append)
         self._effects: list[tuple[str, Effect]] = []
 
-    # --- inputs from venues -----------------------------------------------------------------------------------
+    # --- inputs from venues ------------------------------------------------------------------
 
     def opened(self, venue: str, now_ns: int) -> None:
         self._advance(now_ns)
@@ -96,7 +96,7 @@ class Engine:
             self._handle(venue, session.on_timer(self.now_ns))
         self._executor.on_timer(self.now_ns)
 
-    # --- inputs from people and the macro layer ----------------------------------------------------------------
+    # --- inputs from people and the macro layer ------------------------------------------------------------------
 
     def judge(self, intent: OrderIntent) -> Verdict:
         """What the gate says to this intent now."""
@@ -132,7 +132,7 @@ class Engine:
         while 0 <= self._broker.next_due_ns() <= end:
             self._advance(self._broker.next_due_ns())
 
-    # --- facts --------------------------------------------------------------------------------------------------
+    # --- facts ------------------------------------------------------------------
 
     def take_effects(self) -> list[tuple[str, Effect]]:
         """What the driver must do, in order: Send, FetchSnapshot, Connect."""
@@ -168,7 +168,7 @@ class Engine:
             engine=engine,
         )
 
-    # --- the order of events ------------------------------------------------------------------------------------
+    # --- the order of events ------------------------------------------------------------------
 
     def _advance(self, now_ns: int) -> None:
         """Time moves on; reports that arrive before `now_ns` are handled first, each at its own time."""

@@ -55,7 +55,7 @@ class SmartOrderExecutor:
         self._working: dict[str, ParentOrder] = {}
         self.positions: dict[tuple[str, str], Position] = {}
 
-    # --- inputs ---------------------------------------------------------------------------------------------
+    # --- inputs ------------------------------------------------------------------
 
     def submit(
         self,
@@ -118,7 +118,7 @@ class SmartOrderExecutor:
             if order.intent.purpose == Purpose.ENTRY:
                 self.cancel(order.parent_id, now_ns)
 
-    # --- facts ----------------------------------------------------------------------------------------------
+    # --- facts ------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
@@ -133,7 +133,7 @@ class SmartOrderExecutor:
         """All parent orders of this run, oldest first."""
         return tuple(view(order) for order in self._orders.values())
 
-    # --- inside ---------------------------------------------------------------------------------------------
+    # --- inside ------------------------------------------------------------------
 
     def _order(self, parent_id: str) -> ParentOrder:
         if parent_id not in self._orders:

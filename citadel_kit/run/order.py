@@ -52,7 +52,7 @@ class Order:
 
     @property
     def slippage_bps(self) -> float:
-        """Average price against the mid at arrival; positive is worse for us; without fees. NaN before a fill."""
+        """Average against arrival mid, without fees; positive is worse for us. NaN before a fill."""
         return self.view.slippage_bps
 
     def cancel(self) -> None:

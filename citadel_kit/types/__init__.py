@@ -29,6 +29,7 @@ from citadel_kit.types.market import (
     Side,
     Trade,
     Unknown,
+    to_units,
 )
 from citadel_kit.types.orders import (
     NO_COMMAND,
@@ -95,4 +96,5 @@ __all__ = [
     "VenueView",
     "Verdict",
     "Weather",
+    "to_units",
 ]

@@ -14,6 +14,19 @@ Levels = NDArray[np.int64]
 """Shape (n, 2): price, quantity. In an update a quantity of 0 deletes the level."""
 
 
+def to_units(text: str, decimals: int) -> int:
+    """One wire number as an integer of `10**-decimals`. Raises ValueError where that would lose a digit."""
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0")
+    digits = whole + fraction
+    if len(fraction) > decimals or not digits.isdigit():
+        raise ValueError(f"{text!r} is not a number of at most {decimals} decimals")
+    value = int(digits) * int(10 ** (decimals - len(fraction)))
+    if value >= 1 << 62:
+        raise ValueError(f"{text!r} is too large for 62 bits")
+    return value
+
+
 class Side(IntEnum):
     """Of an order: which way it trades. Of a trade: the aggressor's."""
 

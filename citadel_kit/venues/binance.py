@@ -12,8 +12,20 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_levels, to_units
-from citadel_kit.types import Ack, BookUpdate, Event, Instrument, Levels, Link, Quote, Side, Trade, Unknown
+from citadel_kit.ladder import parse_levels
+from citadel_kit.types import (
+    Ack,
+    BookUpdate,
+    Event,
+    Instrument,
+    Levels,
+    Link,
+    Quote,
+    Side,
+    Trade,
+    Unknown,
+    to_units,
+)
 
 SNAPSHOT_LEVELS: Final = 1000
 """A side; levels beyond are unknown until they change."""
