@@ -14,6 +14,7 @@ from citadel_kit.micro import chase, guard
 from citadel_kit.micro.aggregator import DataAggregator
 from citadel_kit.micro.flow import spread_bps, venue_view
 from citadel_kit.micro.gate import GateConfig, judge
+from citadel_kit.micro.ledger import Ledger
 from citadel_kit.micro.session import (
     Connect,
     Effect,
@@ -70,7 +71,8 @@ class Engine:
         self._own_size = feed_shows_our_orders
         self._aggregator = DataAggregator(list(self.instruments.values()))
         self._guard = guard.start(config.guard)
-        self._executor = SmartOrderExecutor(broker, fees, self.fills.append)
+        ledger = Ledger(self.instruments.values(), fees)
+        self._executor = SmartOrderExecutor(broker, ledger, self.fills.append)
         self._effects: list[tuple[str, Effect]] = []
 
     # --- inputs from venues ------------------------------------------------------------------

@@ -5,15 +5,14 @@ It owns the order of events and no rule: what to do is `micro.chase`'s word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import nan
 from typing import Final
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro import chase
-from citadel_kit.micro.ledger import Position, make_fill
-from citadel_kit.settings import Fees
+from citadel_kit.micro.ledger import Ledger
 from citadel_kit.types import (
     BookReader,
     BookTop,
@@ -25,7 +24,6 @@ from citadel_kit.types import (
     OrderReport,
     OrderView,
     Purpose,
-    ReportKind,
     Side,
 )
 
@@ -42,18 +40,16 @@ class ParentOrder:
     submitted_ns: int
     finished_ns: int = 0
     fills: list[Fill] = field(default_factory=list)
-    seen: dict[int, int] = field(default_factory=dict)
-    """Filled quantity per working order that is booked: a duplicated report books nothing twice."""
 
 
 class SmartOrderExecutor:
     """Many parent orders, each a chase on one venue. Not thread-safe: it belongs to the engine."""
 
-    def __init__(self, broker: Broker, fees: Mapping[str, Fees], on_fill: Callable[[Fill], None]) -> None:
-        self._broker, self._fees, self._on_fill = broker, fees, on_fill
+    def __init__(self, broker: Broker, ledger: Ledger, on_fill: Callable[[Fill], None]) -> None:
+        self.ledger = ledger
+        self._broker, self._on_fill = broker, on_fill
         self._orders: dict[str, ParentOrder] = {}
         self._working: dict[str, ParentOrder] = {}
-        self.positions: dict[tuple[str, str], Position] = {}
 
     # --- inputs ------------------------------------------------------------------
 
@@ -95,8 +91,11 @@ class SmartOrderExecutor:
 
     def on_report(self, parent_id: str, report: OrderReport, now_ns: int) -> None:
         """A report of the broker; a fill is booked once, whatever the order and number of its reports."""
-        order = self._orders[parent_id]
-        self._book(order, report)
+        order = self._order(parent_id)
+        fill = self.ledger.on_report(order.instrument.venue, parent_id, order.intent.side, report)
+        if fill is not None:
+            order.fills.append(fill)
+            self._on_fill(fill)
         self._step(order, chase.on_report(order.config, order.state, report), now_ns)
 
     def on_timer(self, now_ns: int) -> None:
@@ -151,20 +150,6 @@ class SmartOrderExecutor:
         if order.state.phase >= chase.Phase.FILLED and order.finished_ns == 0:
             order.finished_ns = now_ns
             self._working.pop(order.parent_id, None)
-
-    def _book(self, order: ParentOrder, report: OrderReport) -> None:
-        known = order.seen.get(report.order_id, 0)
-        if report.kind != ReportKind.FILL or report.filled <= known:
-            return
-        order.seen[report.order_id] = report.filled
-        fees = self._fees[order.instrument.venue]
-        fill = make_fill(
-            order.parent_id, order.instrument, order.intent.side, report, report.filled - known, fees
-        )
-        order.fills.append(fill)
-        key = (order.instrument.venue, order.instrument.symbol)
-        self.positions.setdefault(key, Position(order.instrument)).add(fill)
-        self._on_fill(fill)
 
 
 def _without_own(order: ParentOrder, top: BookTop, book: BookReader) -> BookTop:
