@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("kit", deadline=None, derandomize=True)  # the same on every machine, however slow
+settings.load_profile("kit")
 
 
 @pytest.fixture(scope="session")
