@@ -1,0 +1,252 @@
+"""The paper broker: our orders against a market that does not know them, with latency both ways.
+
+Driven by the engine in the order of events, in the engine's time: no I/O, no thread, no clock. A command
+takes effect at the venue when its latency has passed, so a cancel can lose the race to a fill; a report
+reaches us one more latency later. Both pipes of a venue keep their order. Market data count at their receive
+time: put their own delay into the latency. The rules of filling are those of `micro.matching`.
+
+The engine calls `due(now_ns)` before it lets a frame of `now_ns` change a book, and at `next_due_ns()` where
+that comes first: then every command meets the book of its own moment.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import NamedTuple
+
+from citadel_kit.errors import ConfigError
+from citadel_kit.micro.matching import QueueConfig, Resting, crosses, on_level, on_trade, rest, take
+from citadel_kit.types import (
+    BookReader,
+    Command,
+    CommandKind,
+    Instrument,
+    OrderReport,
+    RejectReason,
+    ReportKind,
+    Side,
+    TimeInForce,
+    Trade,
+)
+
+
+class Latency(NamedTuple):
+    """One way, uniform between `base_ns` and `base_ns + jitter_ns`, the same draws for the same seed."""
+
+    base_ns: int = 20_000_000
+    jitter_ns: int = 10_000_000
+    seed: int = 0
+
+    def draws(self) -> Callable[[], int]:
+        if self.base_ns < 0 or self.jitter_ns < 0:
+            raise ConfigError("latency", f"{self.base_ns} + {self.jitter_ns} ns reaches into the past")
+        uniform = random.Random(self.seed)
+        return lambda: self.base_ns + uniform.randint(0, self.jitter_ns)
+
+
+class _Sent(NamedTuple):
+    at_ns: int
+    number: int
+    venue: str
+    parent_id: str
+    command: Command
+
+
+class _Report(NamedTuple):
+    at_ns: int
+    number: int
+    parent_id: str
+    report: OrderReport
+
+
+class _Venue:
+    """One venue's side of the wire. `orders` stand in the order of their arrival."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.book: BookReader | None = None
+        self.orders: dict[tuple[str, int], Resting] = {}
+        self.last_arrival_ns = 0
+        self.last_report_ns = 0
+
+
+class PaperBroker:
+    """Implements `types.Broker`. Orders are keyed by (parent id, order id)."""
+
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        *,
+        latency: Latency | Callable[[], int] = Latency(),  # noqa: B008 - immutable
+        queue: QueueConfig = QueueConfig(),  # noqa: B008 - immutable
+    ) -> None:
+        """`latency`: called for each way of each message, returns ns."""
+        if not 0 <= queue.cancel_pct <= 100:
+            raise ConfigError("cancel_pct", f"{queue.cancel_pct} is not a percentage")
+        self._venues = {i.venue: _Venue(i) for i in instruments}
+        self._latency = latency.draws() if isinstance(latency, Latency) else latency
+        self._queue = queue
+        self._sent: list[_Sent] = []
+        self._reports: list[_Report] = []
+        self._numbers = count()
+
+    def send(self, venue: str, parent_id: str, command: Command, now_ns: int) -> None:
+        """Raises ConfigError for a venue it was not given."""
+        if command.kind == CommandKind.NONE:
+            return
+        at = self._venue(venue)
+        at.last_arrival_ns = max(now_ns + self._latency(), at.last_arrival_ns)
+        sent = _Sent(at.last_arrival_ns, next(self._numbers), venue, parent_id, command)
+        heapq.heappush(self._sent, sent)
+
+    def on_book(self, venue: str, now_ns: int, book: BookReader) -> None:
+        """A verified book, just changed. It is read again when commands arrive, until `on_book_lost`."""
+        self._arrive(now_ns)
+        at = self._venue(venue)
+        at.book = book
+        if at.orders:
+            top = book.top()
+            for key, order in list(at.orders.items()):
+                opposite = top.ask if order.side == Side.BUY else top.bid
+                level = int(book.qty_at(order.side, order.price))
+                after = on_level(self._queue, order, level, opposite)
+                self._settle(at, key, order, after, now_ns)
+
+    def on_trade(self, venue: str, now_ns: int, trade: Trade) -> None:
+        self._arrive(now_ns)
+        at = self._venue(venue)
+        for key, order in list(at.orders.items()):
+            after = on_trade(self._queue, order, trade.price, trade.qty, trade.side)
+            self._settle(at, key, order, after, now_ns)
+
+    def on_book_lost(self, venue: str, now_ns: int) -> None:
+        """No book: resting orders stay and can be cancelled, new ones are rejected with NO_BOOK."""
+        self._arrive(now_ns)
+        self._venue(venue).book = None
+
+    def due(self, now_ns: int) -> list[tuple[str, OrderReport]]:
+        """(parent id, report) of everything that has reached us by now, in order of time."""
+        self._arrive(now_ns)
+        ready = []
+        while self._reports and self._reports[0].at_ns <= now_ns:
+            first = heapq.heappop(self._reports)
+            ready.append((first.parent_id, first.report))
+        return ready
+
+    def next_due_ns(self) -> int:
+        """When `due` next has something to do: a command or a report arrives. -1: nothing is on its way."""
+        times = [queue[0].at_ns for queue in (self._sent, self._reports) if queue]
+        return min(times, default=-1)
+
+    def resting(self, venue: str) -> dict[tuple[str, int], Resting]:
+        """Orders now at the venue."""
+        return dict(self._venue(venue).orders)
+
+    # --- at the venue ---------------------------------------------------------------------------------------
+
+    def _venue(self, name: str) -> _Venue:
+        try:
+            return self._venues[name]
+        except KeyError:
+            known = ", ".join(self._venues)
+            raise ConfigError("venue", f"the paper broker has no {name!r}", f"It has: {known}") from None
+
+    def _arrive(self, now_ns: int) -> None:
+        while self._sent and self._sent[0].at_ns <= now_ns:
+            sent = heapq.heappop(self._sent)
+            at = self._venues[sent.venue]
+            if sent.command.kind == CommandKind.CANCEL:
+                self._cancel(at, sent)
+            else:
+                self._place(at, sent)
+
+    def _cancel(self, at: _Venue, sent: _Sent) -> None:
+        key = (sent.parent_id, sent.command.order_id)
+        order = at.orders.pop(key, None)
+        if order is None:
+            self._refuse(at, sent, ReportKind.CANCEL_REJECT, RejectReason.UNKNOWN_ORDER)
+        else:
+            self._report(at, key, ReportKind.CANCELED, sent.at_ns, order.price, 0, order.filled)
+
+    def _place(self, at: _Venue, sent: _Sent) -> None:
+        key, command = (sent.parent_id, sent.command.order_id), sent.command
+        if at.book is None:
+            self._refuse(at, sent, ReportKind.REJECT, RejectReason.NO_BOOK)
+            return
+        if key in at.orders or not _passes_filters(at.instrument, command):
+            self._refuse(at, sent, ReportKind.REJECT, RejectReason.FILTER)
+            return
+        filled = 0
+        top = at.book.top()
+        if crosses(command.side, command.price, top.ask if command.side == Side.BUY else top.bid):
+            if command.tif == TimeInForce.POST_ONLY:
+                self._refuse(at, sent, ReportKind.REJECT, RejectReason.POST_ONLY)
+                return
+            filled = self._take(at, sent, at.book)
+        if filled == command.qty:
+            return
+        if command.tif == TimeInForce.IOC:
+            self._report(at, key, ReportKind.CANCELED, sent.at_ns, command.price, 0, filled)
+            return
+        level = int(at.book.qty_at(command.side, command.price))
+        order = rest(command.order_id, command.side, command.price, command.qty, filled, level)
+        at.orders[key] = order
+        self._report(at, key, ReportKind.ACK, sent.at_ns, order.price, order.qty, filled)
+
+    def _take(self, at: _Venue, sent: _Sent, book: BookReader) -> int:
+        command, filled = sent.command, 0
+        depth = 16
+        while True:
+            levels = book.levels(-command.side, depth)
+            fills = take(levels, command.side, command.price, command.qty)
+            if len(levels) < depth or len(fills) < depth or fills[:, 1].sum() == command.qty:
+                break
+            depth *= 4
+        for price, qty in fills.tolist():
+            filled += qty
+            key = (sent.parent_id, command.order_id)
+            self._report(at, key, ReportKind.FILL, sent.at_ns, price, qty, filled, maker=False)
+        return filled
+
+    def _settle(self, at: _Venue, key: tuple[str, int], before: Resting, after: Resting, now_ns: int) -> None:
+        if after.filled == after.qty:
+            del at.orders[key]
+        else:
+            at.orders[key] = after
+        if after.filled > before.filled:
+            qty = after.filled - before.filled
+            self._report(at, key, ReportKind.FILL, now_ns, after.price, qty, after.filled)
+
+    def _refuse(self, at: _Venue, sent: _Sent, kind: ReportKind, reason: RejectReason) -> None:
+        key, command = (sent.parent_id, sent.command.order_id), sent.command
+        self._report(at, key, kind, sent.at_ns, command.price, 0, 0, reason=reason)
+
+    def _report(
+        self,
+        at: _Venue,
+        key: tuple[str, int],
+        kind: ReportKind,
+        at_ns: int,
+        price: int,
+        qty: int,
+        filled: int,
+        *,
+        maker: bool = True,
+        reason: RejectReason = RejectReason.NONE,
+    ) -> None:
+        at.last_report_ns = max(at_ns + self._latency(), at.last_report_ns)
+        report = OrderReport(
+            int(kind), key[1], at.last_report_ns, price, qty, filled, maker and kind == ReportKind.FILL,
+            int(reason),
+        )  # fmt: skip
+        heapq.heappush(self._reports, _Report(at.last_report_ns, next(self._numbers), key[0], report))
+
+
+def _passes_filters(instrument: Instrument, command: Command) -> bool:
+    i, price, qty = instrument, command.price, command.qty
+    return (
+        price > 0 and qty > 0 and price % i.tick == 0 and qty % i.lot == 0 and price * qty >= i.min_notional
+    )
