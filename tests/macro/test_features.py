@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+from candle_samples import random_candles, without
+
+from citadel_kit.macro.features import FeatureConfig, feature_matrix
+
+SMALL = FeatureConfig(
+    return_lags=(1, 4),
+    volatility_windows=(6, 24),
+    ema_windows=(5,),
+    channel_window=12,
+    volume_window=12,
+    trend_window=12,
+    hurst_window=64,
+)
+
+
+def test_default_matrix_has_named_columns_and_is_whole_behind_the_warm_up() -> None:
+    features = feature_matrix(random_candles(900), "1h")
+    assert 15 <= features.shape[1] <= 35
+    assert features.columns.is_unique
+    assert features.iloc[:512].isna().any(axis=1).all()
+    assert np.isfinite(features.iloc[512:].to_numpy()).all()
+
+
+def test_values_follow_their_names() -> None:
+    frame = random_candles(200)
+    row = feature_matrix(frame, "1h", SMALL).iloc[-1]
+    close = frame["close"].to_numpy()
+    noise = np.diff(np.log(close))[-24:].std()
+    assert np.isclose(row["volatility_24"], noise, rtol=1e-12)
+    assert np.isclose(row["return_4"], np.log(close[-1] / close[-5]) / (noise * 2), rtol=1e-12)
+    tail = frame.tail(12)
+    place = (close[-1] - tail["low"].min()) / (tail["high"].max() - tail["low"].min())
+    assert np.isclose(row["channel_place"], place, rtol=1e-12)
+    volume = tail["volume"].to_numpy()
+    assert np.isclose(row["volume_z"], (volume[-1] - volume.mean()) / volume.std(), rtol=1e-12)
+    closes_at = frame.index[-1].hour + 1
+    assert np.isclose(row["day_sin"], np.sin(2 * np.pi * closes_at / 24), atol=1e-12)
+    week = (frame.index[-1].day_of_week + closes_at / 24) / 7
+    assert np.isclose(row["week_cos"], np.cos(2 * np.pi * week), atol=1e-12)
+
+
+def test_behind_a_hole_features_equal_those_of_a_fresh_start() -> None:
+    whole = random_candles(400)
+    broken = feature_matrix(without(whole, 200, 203), "1h", SMALL)
+    assert broken.iloc[200:].equals(feature_matrix(whole.iloc[203:], "1h", SMALL))
+    assert broken["return_1"].iloc[200:224].isna().all()
+
+
+def test_a_market_that_stands_still_gives_zeros_or_nan_but_never_infinity() -> None:
+    frame = random_candles(200)
+    frame[["open", "high", "low", "close"]] = 100.0
+    features = feature_matrix(frame, "1h", SMALL)
+    assert not np.isinf(features.to_numpy()).any()
+    assert features["body"].iloc[-1] == 0.0
+    assert features["rsi_14"].iloc[-1] == 50.0
+
+
+def test_an_empty_frame_gives_an_empty_matrix() -> None:
+    assert feature_matrix(random_candles(5).iloc[:0], "1h", SMALL).shape[0] == 0
