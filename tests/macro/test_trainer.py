@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss, roc_auc_score
+
+from citadel_kit.errors import ModelError
+from citadel_kit.macro.labels import Labels
+from citadel_kit.macro.splits import PurgedWalkForward
+from citadel_kit.macro.trainer import FoldScore, TrainConfig, auc, skill, train
+
+N = 3000
+CONFIG = TrainConfig(rounds=30, min_leaf_rows=20, learning_rate=0.1)
+SPLITS = PurgedWalkForward(3, embargo=2)
+
+
+def material(strength: float, seed: int = 2) -> tuple[pd.DataFrame, Labels]:
+    """Feature `a` decides the label with this strength; `b` is noise."""
+    rng = np.random.default_rng(seed)
+    x = pd.DataFrame({"a": rng.standard_normal(N), "b": rng.standard_normal(N)})
+    side = np.where(strength * x["a"] + rng.standard_normal(N) > 0, 1, -1).astype(np.int8)
+    side[::10] = 0
+    end = np.arange(N) + 3
+    end[-3:] = -1
+    return x, Labels(side, end, np.full(N, 0.01))
+
+
+def test_a_planted_edge_is_found_out_of_sample_and_noise_is_not() -> None:
+    planted, noise = (train(*material(s), SPLITS, CONFIG) for s in (2.0, 0.0))
+    assert all(fold.auc > 0.85 and fold.log_loss < fold.base_log_loss for fold in planted.folds)
+    assert skill(planted.folds) > 0.3
+    assert all(abs(fold.auc - 0.5) < 0.06 for fold in noise.folds)
+    assert skill(noise.folds) < 0.0
+
+
+def test_probabilities_are_out_of_sample_and_scores_are_theirs() -> None:
+    x, labels = material(1.0)
+    result = train(x, labels, SPLITS, CONFIG)
+    assert np.isnan(result.probability[: N // 4]).all()
+    assert np.isfinite(result.probability[N // 4 :]).all()
+    test = np.arange(N // 4, N // 2)
+    test = test[labels.side[test] != 0]
+    y, p = labels.side[test] == 1, result.probability[test]
+    assert result.folds[0].test_rows == len(test)
+    assert result.folds[0].auc == pytest.approx(roc_auc_score(y, p))
+    assert result.folds[0].log_loss == pytest.approx(log_loss(y, p))
+
+
+def test_a_fold_never_learns_from_its_own_test_rows_or_later_ones() -> None:
+    x, labels = material(1.0)
+    side = labels.side.copy()
+    side[N // 2 - 3 :] *= -1
+    changed = train(x, labels._replace(side=side), SPLITS, CONFIG)
+    before = train(x, labels, SPLITS, CONFIG)
+    first = slice(N // 4, 3 * N // 4)
+    np.testing.assert_array_equal(changed.probability[first], before.probability[first])
+    assert (changed.probability[first.stop :] != before.probability[first.stop :]).any()
+
+
+def test_training_is_deterministic_whatever_the_threads() -> None:
+    x, labels = material(1.0)
+    runs = [train(x, labels, SPLITS, CONFIG._replace(threads=t)).probability for t in (1, 1, 2)]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    np.testing.assert_array_equal(runs[0], runs[2])
+
+
+def test_other_features_are_refused_and_missing_values_get_no_probability() -> None:
+    x, labels = material(1.0)
+    model = train(x, labels, SPLITS, CONFIG).model
+    with pytest.raises(ModelError, match="their order"):
+        model.predict(x[["b", "a"]])
+    with pytest.raises(ModelError, match="c"):
+        model.predict(x.assign(c=0.0))
+    rows = x.head(3).copy()
+    rows.iloc[1, 0] = np.nan
+    assert np.isnan(model.predict(rows)).tolist() == [False, True, False]
+
+
+def test_progress_reaches_its_end() -> None:
+    calls: list[tuple[str, int, int]] = []
+    train(*material(1.0), SPLITS, CONFIG, lambda what, done, total: calls.append((what, done, total)))
+    assert [call[1:] for call in calls] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_too_little_to_learn_from_is_an_error() -> None:
+    x, labels = material(1.0)
+    with pytest.raises(ModelError, match="one class"):
+        train(x, labels._replace(side=np.ones(N, dtype=np.int8)), SPLITS, CONFIG)
+    with pytest.raises(ModelError, match="min_leaf_rows"):
+        train(x, labels, SPLITS, CONFIG._replace(min_leaf_rows=2000))
+
+
+def test_a_missing_openmp_runtime_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without_openmp(name: str, *rest: Any) -> Any:
+        if name == "lightgbm":
+            raise OSError("libgomp.so.1: cannot open shared object file")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_openmp)
+    with pytest.raises(ModelError, match="apt-get install libgomp1") as caught:
+        train(*material(1.0), SPLITS, CONFIG)
+    assert "\n" not in str(caught.value)
+
+
+def test_scores_without_rows_are_nan() -> None:
+    assert np.isnan(auc(np.ones(3), np.full(3, 0.5)))
+    assert np.isnan(skill((FoldScore(1, 100, 0, np.nan, np.nan, np.nan),)))
