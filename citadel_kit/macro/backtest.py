@@ -1,0 +1,67 @@
+"""What a series of target positions would have made, after costs; vectorised."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from citadel_kit.errors import ConfigError
+from citadel_kit.macro.candles import Floats, columns_of
+
+
+class CostConfig(NamedTuple):
+    """In basis points of the traded value, per side."""
+
+    fee_bps: float = 5.0
+    slippage_bps: float = 2.0
+
+    @property
+    def side_bps(self) -> float:
+        return self.fee_bps + self.slippage_bps
+
+
+class Backtest(NamedTuple):
+    """Arrays of one value a bar; row t is the stretch from bar t's open to the next bar's."""
+
+    position: Floats
+    """Signed share of equity held over the stretch."""
+    gross: Floats
+    """Simple return on equity before costs."""
+    cost: Floats
+    """Share of equity paid at the stretch's start; the last row also pays for closing what is still held."""
+    net: Floats
+    market: Floats
+    """Simple return of holding all equity in the market, without costs."""
+
+
+def hold(target: Floats, bars: int) -> Floats:
+    """A non-zero target stands for `bars` bars, or until another one takes its place."""
+    wanted = pd.Series(target).where(target != 0.0)
+    held = wanted.ffill(limit=bars - 1) if bars > 1 else wanted
+    return np.asarray(held.fillna(0.0), dtype=np.float64)
+
+
+def backtest(
+    frame: pd.DataFrame, target: Floats, costs: CostConfig | None = None, long_only: bool = True
+) -> Backtest:
+    """Trades `target` (signed share of equity, decided at each bar's close) at the NEXT bar's open.
+
+    `long_only` takes a negative target as flat, as a spot account must. The last bar's target is never
+    traded, and its own stretch ends at its close. A hole is not skipped: what was held through it made what
+    price made.
+    """
+    costs = costs or CostConfig()
+    if len(target) != len(frame) or costs.side_bps < 0 or not np.isfinite(target).all():
+        raise ConfigError("backtest", "target needs one finite value a bar, and costs must not be negative")
+    o, _, _, c, _ = columns_of(frame)
+    wanted = np.maximum(target, 0.0) if long_only else target
+    position = np.concatenate((np.zeros(1), wanted[:-1])) if len(wanted) else wanted
+    market = np.append(o[1:], c[-1:]) / o - 1.0
+    turnover = np.abs(np.diff(position, prepend=0.0))
+    if len(position):
+        turnover[-1] += abs(position[-1])
+    cost = turnover * costs.side_bps / 1e4
+    gross = position * market
+    return Backtest(position, gross, cost, gross - cost, market)

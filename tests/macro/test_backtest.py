@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import naive
+import numpy as np
+import pandas as pd
+import pytest
+from candle_samples import random_candles, without
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from citadel_kit.errors import ConfigError
+from citadel_kit.macro.backtest import CostConfig, backtest, hold
+
+FREE = CostConfig(fee_bps=0.0, slippage_bps=0.0)
+
+
+def opens(*prices: float) -> pd.DataFrame:
+    frame = random_candles(len(prices))
+    frame["open"] = frame["close"] = np.array(prices)
+    return frame
+
+
+def test_entry_is_at_the_next_open_and_the_last_target_is_never_traded() -> None:
+    result = backtest(opens(100.0, 110.0, 121.0, 121.0), np.array([1.0, 0.0, 0.0, 1.0]), FREE)
+    assert result.position.tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert result.net == pytest.approx([0.0, 0.1, 0.0, 0.0])
+
+
+def test_costs_fall_on_every_change_and_on_closing_what_is_left() -> None:
+    costs = CostConfig(fee_bps=6.0, slippage_bps=4.0)
+    flat_market = opens(*[100.0] * 5)
+    result = backtest(flat_market, np.array([0.5, 0.5, 0.0, 1.0, 0.0]), costs)
+    assert result.cost == pytest.approx([0.0, 0.0005, 0.0, 0.0005, 0.002])
+    assert result.net == pytest.approx(-result.cost)
+
+
+def test_spot_takes_a_sell_as_flat_and_a_margin_account_does_not() -> None:
+    frame, target = opens(100.0, 100.0, 90.0), np.array([-1.0, 0.0, 0.0])
+    assert backtest(frame, target, FREE).net.sum() == 0.0
+    assert backtest(frame, target, FREE, long_only=False).net.sum() == pytest.approx(0.1)
+
+
+def test_what_is_held_through_a_hole_makes_what_price_made() -> None:
+    frame = without(opens(100.0, 100.0, 90.0, 80.0, 50.0, 50.0), 2, 4)
+    result = backtest(frame, np.array([1.0, 1.0, 0.0, 0.0]), FREE)
+    assert result.net.tolist() == [0.0, -0.5, 0.0, 0.0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    target=st.lists(st.sampled_from([0.0, 0.0, 0.5, 1.0, -0.5]), min_size=1, max_size=40),
+    long_only=st.booleans(),
+)
+def test_equals_an_account_that_trades_bar_by_bar(seed: int, target: list[float], long_only: bool) -> None:
+    frame = random_candles(len(target), seed=seed)
+    result = backtest(frame, np.array(target), CostConfig(), long_only)
+    expected = naive.account(frame, target, 7.0 / 1e4, long_only)
+    np.testing.assert_allclose(result.net, expected, atol=1e-15)
+
+
+def test_a_target_stands_for_its_bars_or_until_another() -> None:
+    target = np.array([0.0, 0.5, 0.0, 0.0, 0.0, -1.0, 0.3, 0.0])
+    assert hold(target, 3).tolist() == [0.0, 0.5, 0.5, 0.5, 0.0, -1.0, 0.3, 0.3]
+    assert hold(target, 1).tolist() == target.tolist()
+
+
+@pytest.mark.parametrize(
+    ("target", "costs"),
+    [(np.zeros(3), CostConfig()), (np.full(4, np.nan), CostConfig()), (np.zeros(4), CostConfig(-9.0, 2.0))],
+)
+def test_unusable_input_is_refused(target: np.ndarray, costs: CostConfig) -> None:
+    with pytest.raises(ConfigError, match="backtest"):
+        backtest(random_candles(4), target, costs)
