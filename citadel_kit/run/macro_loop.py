@@ -1,0 +1,127 @@
+"""One macro cycle: candles → regimes, features, labels → model → signal, and its out-of-sample record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from citadel_kit.errors import CandleError
+from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
+from citadel_kit.macro.candles import Floats, Gap, check, closed_before, open_ns, timeframe_ns
+from citadel_kit.macro.features import FeatureConfig, feature_matrix
+from citadel_kit.macro.labels import LabelConfig, triple_barrier
+from citadel_kit.macro.performance import summarize, verdict
+from citadel_kit.macro.regimes import RegimeConfig, regime_frame
+from citadel_kit.macro.signals import SignalConfig, decide, signal_at, targets
+from citadel_kit.macro.sizing import SizingConfig, target_fraction
+from citadel_kit.macro.splits import PurgedWalkForward
+from citadel_kit.macro.trainer import FoldScore, Model, Progress, TrainConfig, skill, train
+from citadel_kit.types import MacroSignal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacroConfig:
+    """Everything that decides. `costs` serve the signal and the backtest alike."""
+
+    train_bars: int = 60_000
+    """The newest bars are used, at most this many."""
+    folds: int = 4
+    embargo_bars: int = 48
+    needs_skill: bool = True
+    """No side is taken on a model that scored no better out of sample than its base rate. The backtest
+    shows the rule without this veto: a veto judged on the whole record would flatter it."""
+    long_only: bool = True
+    """The backtest takes a SELL as flat, as a spot account must."""
+    regime: RegimeConfig = field(default_factory=RegimeConfig)
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    labels: LabelConfig = field(default_factory=LabelConfig)
+    training: TrainConfig = field(default_factory=TrainConfig)
+    sizing: SizingConfig = field(default_factory=SizingConfig)
+    signal: SignalConfig = field(default_factory=SignalConfig)
+    costs: CostConfig = field(default_factory=CostConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacroResult:
+    """Frames and arrays have one row a used bar."""
+
+    signal: MacroSignal
+    candles: pd.DataFrame
+    """The bars used, all closed at the cycle's time."""
+    gaps: tuple[Gap, ...]
+    regimes: pd.DataFrame
+    model: Model
+    folds: tuple[FoldScore, ...]
+    skill: float
+    """Share of the base rate's log loss that the model saved out of sample; not above 0 is no skill."""
+    probability: Floats
+    """Out of sample; NaN before the first test fold."""
+    record: Backtest
+    """Of the out-of-sample part only: its rows are the last `len(record.net)` bars."""
+    summary: dict[str, float]
+    verdict: str
+
+
+def run_macro(
+    candles: pd.DataFrame,
+    timeframe: str,
+    symbol: str,
+    now_ns: int,
+    config: MacroConfig | None = None,
+    progress: Progress | None = None,
+) -> MacroResult:
+    """Uses only candles closed at or before `now_ns`. Raises CandleError where they are faulty, ModelError or
+    ConfigError where they are too few.
+    """
+    config = config or MacroConfig()
+    bar_ns = timeframe_ns(timeframe)
+    frame = closed_before(candles, timeframe, now_ns).tail(config.train_bars)
+    if frame.empty:
+        raise CandleError("empty", "no candle closed before the cycle's time; give older candles")
+    gaps = check(frame, timeframe, now_ns)
+    say = progress or (lambda what, done, total: None)
+    say("regimes", 0, 1)
+    regimes = regime_frame(frame, timeframe, config.regime)
+    say("features", 0, 1)
+    features = feature_matrix(frame, timeframe, config.features)
+    labels = triple_barrier(frame, timeframe, config.labels)
+    trained = train(
+        features, labels, PurgedWalkForward(config.folds, config.embargo_bars), config.training, progress
+    )
+    round_trip = 2 * config.costs.side_bps
+    fraction = target_fraction(regimes["volatility"].to_numpy(dtype=np.float64), config.sizing)
+    decisions = decide(regimes, trained.probability, labels.width, fraction, round_trip, config.signal)
+    wanted = hold(targets(decisions, fraction), config.labels.horizon)
+    first = len(frame) // (config.folds + 1)
+    record = backtest(frame.iloc[first:], wanted[first:], config.costs, config.long_only)
+    summary = summarize(record, bar_ns, config.costs)
+    gained = skill(trained.folds)
+    veto = ""
+    if config.needs_skill and not gained > 0:
+        veto = f"out of sample the model is no better than its base rate (skill {gained:+.1%})"
+    return MacroResult(
+        signal=signal_at(
+            symbol,
+            int(open_ns(frame)[-1]) + bar_ns,
+            bar_ns,
+            regimes,
+            trained.model.predict(features.tail(1)),
+            labels.width,
+            fraction,
+            round_trip,
+            config.signal,
+            veto,
+        ),
+        candles=frame,
+        gaps=gaps,
+        regimes=regimes,
+        model=trained.model,
+        folds=trained.folds,
+        skill=gained,
+        probability=trained.probability,
+        record=record,
+        summary=summary,
+        verdict=verdict(summary),
+    )

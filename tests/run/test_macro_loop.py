@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from candle_samples import HOUR, START, random_candles, without
+
+from citadel_kit.errors import CandleError, ModelError
+from citadel_kit.io.store import read_candles
+from citadel_kit.macro.features import FeatureConfig
+from citadel_kit.macro.labels import LabelConfig
+from citadel_kit.macro.regimes import RegimeConfig
+from citadel_kit.macro.signals import SignalConfig
+from citadel_kit.macro.trainer import TrainConfig
+from citadel_kit.run.macro_loop import MacroConfig, MacroResult, run_macro
+from citadel_kit.types import Memory, Side
+
+N = 1500
+CONFIG = MacroConfig(
+    train_bars=N,
+    folds=3,
+    embargo_bars=6,
+    regime=RegimeConfig(hurst_window=128, volatility_window=24, history_window=120, stormy_above=5.0),
+    features=FeatureConfig(volatility_windows=(6, 48), ema_windows=(12,), hurst_window=128),
+    labels=LabelConfig(horizon=6, volatility_window=24),
+    training=TrainConfig(rounds=20, min_leaf_rows=20),
+)
+
+
+def run(
+    frame: pd.DataFrame, now_ns: int = START.value + N * HOUR, config: MacroConfig = CONFIG
+) -> MacroResult:
+    return run_macro(frame, "1h", "BTC/USDT", now_ns, config)
+
+
+def momentum(n: int = N) -> pd.DataFrame:
+    """A market whose last move says much of its next one."""
+    frame, rng = random_candles(n), np.random.default_rng(8)
+    moves = np.zeros(n)
+    for t in range(1, n):
+        moves[t] = 0.7 * moves[t - 1] + 0.01 * rng.standard_normal()
+    close = 100 * np.exp(np.cumsum(moves))
+    opens = np.concatenate(([100.0], close[:-1]))
+    frame["open"], frame["close"] = opens, close
+    frame["high"], frame["low"] = np.maximum(opens, close) * 1.001, np.minimum(opens, close) * 0.999
+    return frame
+
+
+def test_a_cycle_says_what_it_used_and_when_its_signal_ends() -> None:
+    calls: list[tuple[str, int, int]] = []
+    now = START.value + N * HOUR + 5
+    result = run_macro(random_candles(N), "1h", "BTC/USDT", now, CONFIG, lambda *call: calls.append(call))
+    assert result.signal.asof_ns == START.value + N * HOUR
+    assert result.signal.valid_until_ns == result.signal.asof_ns + CONFIG.signal.valid_bars * HOUR
+    assert len(result.candles) == len(result.regimes) == len(result.probability) == N
+    assert len(result.record.net) == N - N // 4
+    assert len(result.folds) == 3
+    assert calls[-1] == ("final model", 4, 4)
+
+
+def test_candles_that_close_after_now_change_nothing() -> None:
+    frame = random_candles(N)
+    now = START.value + 1400 * HOUR + HOUR // 2
+    changed = frame.copy()
+    changed.iloc[1400:] *= 3.0
+    assert (
+        repr(run(frame, now).signal)
+        == repr(run(changed, now).signal)
+        == repr(run(frame.iloc[:1400], now).signal)
+    )
+    assert run(frame, now).signal.asof_ns == START.value + 1400 * HOUR
+
+
+def test_only_the_newest_bars_are_trained_on() -> None:
+    frame = random_candles(N + 300)
+    now = START.value + (N + 300) * HOUR
+    assert repr(run(frame, now).signal) == repr(run(frame.iloc[300:], now).signal)
+
+
+def test_a_market_with_a_real_edge_is_traded_and_pays_after_costs() -> None:
+    config = MacroConfig(
+        **{name: getattr(CONFIG, name) for name in CONFIG.__slots__ if name not in {"signal", "long_only"}},
+        signal=SignalConfig(neutral_band=0.02, random_band=0.02),
+        long_only=False,
+    )
+    result = run(momentum(), config=config)
+    assert result.skill > 0.02
+    assert result.summary["net_return"] > 0
+    assert result.summary["t_stat"] > 2
+    assert result.signal.side in {Side.BUY, Side.SELL}
+    assert result.signal.fraction > 0
+
+
+def test_a_random_walk_shows_no_skill_and_is_left_alone() -> None:
+    for seed in range(3):
+        result = run(random_candles(N, seed=seed))
+        assert result.skill <= 0
+        assert result.signal.side is None
+        assert result.signal.reason.startswith("flat: ")
+        assert result.summary["t_stat"] < 2
+
+
+def test_just_behind_a_hole_the_regime_is_unknown_and_the_signal_flat() -> None:
+    result = run(without(momentum(), N - 50, N - 40))
+    assert [gap.bars for gap in result.gaps] == [10]
+    assert result.signal.regime.memory is Memory.UNKNOWN
+    assert "regime is unknown" in result.signal.reason
+    assert np.isnan(result.signal.probability)
+
+
+def test_faulty_or_too_few_candles_are_errors() -> None:
+    with pytest.raises(CandleError, match="no candle closed"):
+        run(random_candles(N), START.value)
+    broken = random_candles(N)
+    broken.iloc[7, 0] = np.nan
+    with pytest.raises(CandleError, match="NaN"):
+        run(broken)
+    with pytest.raises(ModelError, match="too few"):
+        run(random_candles(N).iloc[:150])
+
+
+def test_the_real_market_before_the_tape(shared: Path) -> None:
+    frame = read_candles(shared / "candles/binance_spot_5m/BTCUSDT-5m_20220101_20260131.parquet")
+    now = pd.Timestamp("2024-08-08T23:54", tz="UTC").value
+    result = run_macro(frame, "5m", "BTC/USDT", now, MacroConfig(train_bars=12_000))
+    assert result.signal.asof_ns == pd.Timestamp("2024-08-08T23:50", tz="UTC").value
+    assert result.candles.index[-1] == pd.Timestamp("2024-08-08T23:45", tz="UTC")
+    assert 0 < result.signal.probability < 1
+    assert result.signal.regime.memory is not Memory.UNKNOWN
+    assert "Out of sample" in result.verdict
