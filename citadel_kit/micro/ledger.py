@@ -8,18 +8,12 @@ unit; a fill that turns the position round first closes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from citadel_kit.errors import ConfigError
+from citadel_kit.settings import Fees
 from citadel_kit.types import Fill, Instrument, OrderReport, ReportKind, Side
-
-
-class Fees(NamedTuple):
-    """Of the notional; negative is a rebate."""
-
-    maker_bps: float
-    taker_bps: float
 
 
 class Position(NamedTuple):
@@ -89,7 +83,7 @@ class Ledger:
     order.
     """
 
-    def __init__(self, instruments: Iterable[Instrument], fees: Fees) -> None:
+    def __init__(self, instruments: Iterable[Instrument], fees: Mapping[str, Fees]) -> None:
         self._instruments = {i.venue: i for i in instruments}
         self._fees = fees
         self._seen: set[tuple[str, int, int]] = set()
@@ -106,7 +100,7 @@ class Ledger:
         if report.kind != ReportKind.FILL or report.qty <= 0 or key in self._seen:
             return None
         self._seen.add(key)
-        fill = make_fill(self._instruments[venue], parent_id, side, report, self._fees)
+        fill = make_fill(self._instruments[venue], parent_id, side, report, self._fees[venue])
         self._by_venue[venue] = add(self.position(venue), fill)
         self._by_parent[parent_id] = add(self.of_parent(parent_id), fill)
         return fill

@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from citadel_kit import settings
 from citadel_kit.errors import CitadelError, EngineClosed
-from citadel_kit.micro.gate import GateConfig
+from citadel_kit.micro.gate import GateConfig, Reason
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.matching import QueueConfig
 from citadel_kit.micro.session import SessionConfig
@@ -87,6 +87,7 @@ class HybridConnector:
         )
         self._state, self._closing = "running", False
         self._cause: BaseException | None = None
+        self._verdict: Verdict | None = None
         self._latest = self._engine.snapshot("starting")
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._serve, name=f"citadel-{name}", daemon=True)
@@ -101,7 +102,7 @@ class HybridConnector:
             self.close()
             raise
 
-    # --- what the macro layer and the notebook see ------------------------------------------------------------------
+    # --- what the macro layer and the notebook see ----------------------------------------
 
     def snapshot(self) -> MicroSnapshot:
         """The newest state: one reference, immutable, never waits."""
@@ -124,9 +125,15 @@ class HybridConnector:
     def gate(self, intent: OrderIntent) -> Verdict:
         """What the safety gate says to this intent now. A closed or dead engine blocks everything."""
         try:
-            return self._call(lambda: self._engine.judge(intent))
+            self._verdict = self._call(lambda: self._engine.judge(intent))
         except EngineClosed as error:
-            return Verdict(False, ("engine",), str(error))
+            self._verdict = Verdict(False, (Reason.ENGINE,), str(error))
+        return self._verdict
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The gate's last word, as the panel shows it; None before it was asked."""
+        return self._verdict
 
     def submit(self, intent: OrderIntent, **options: Any) -> Order:
         """Ask the gate, then let a chase order work the book.
@@ -184,7 +191,7 @@ class HybridConnector:
 
     def wait(self, parent_id: str, seconds: float) -> OrderView:
         """Until a parent order is finished, or for so many seconds."""
-        self.run_until(lambda: self._engine.order(parent_id).finished_ns > 0, seconds)
+        self.run_until(lambda: self._engine.is_finished(parent_id), seconds)
         return self.order(parent_id)
 
     def order(self, parent_id: str) -> OrderView:

@@ -70,7 +70,7 @@ class Engine:
         self._config, self._broker = config, broker
         self._own_size = feed_shows_our_orders
         self._aggregator = DataAggregator(list(self.instruments.values()))
-        self._guard = guard.start(config.guard)
+        self._guard = guard.fresh(0)
         ledger = Ledger(self.instruments.values(), fees)
         self._executor = SmartOrderExecutor(broker, ledger, self.fills.append)
         self._effects: list[tuple[str, Effect]] = []
@@ -98,7 +98,7 @@ class Engine:
             self._handle(venue, session.on_timer(self.now_ns))
         self._executor.on_timer(self.now_ns)
 
-    # --- inputs from people and the macro layer ------------------------------------------------------------------
+    # --- inputs from people and the macro layer ----------------------------------------
 
     def judge(self, intent: OrderIntent) -> Verdict:
         """What the gate says to this intent now."""
@@ -120,13 +120,13 @@ class Engine:
     def cancel(self, parent_id: str) -> None:
         self._executor.cancel(parent_id, self.now_ns)
 
-    def kill(self, code: str = "by hand") -> None:
+    def kill(self) -> None:
         """Trip the guard: every working order is cancelled and no entry passes until `rearm`."""
-        self._guard = guard.trip(self._guard, self.now_ns, guard.Trip.HAND)
+        self._guard = guard.trip(self._guard, self.now_ns, guard.Trip.HAND.value)
         self._executor.cancel_all(self.now_ns)
 
     def rearm(self) -> None:
-        self._guard = guard.reset(self._config.guard, self._guard)
+        self._guard = guard.reset(self._guard, self.now_ns)
 
     def drain(self, seconds: float) -> None:
         """Let reports that are under way arrive, without a market: for closing down."""
@@ -152,6 +152,9 @@ class Engine:
 
     def order(self, parent_id: str) -> OrderView:
         return self._executor.view(parent_id)
+
+    def is_finished(self, parent_id: str) -> bool:
+        return self._executor.is_finished(parent_id)
 
     def snapshot(self, engine: str = "running") -> MicroSnapshot:
         """Plain, immutable data as of now."""
@@ -206,11 +209,11 @@ class Engine:
 
     def _watch(self) -> None:
         quote = self._aggregator.quote(self.now_ns)
-        before = guard.is_tripped(self._guard)
+        before = self._guard.tripped
         self._guard = guard.on_quote(
             self._config.guard, self._guard, self.now_ns, quote.mid, spread_bps(quote.bid, quote.ask)
         )
-        if guard.is_tripped(self._guard) and not before:
+        if self._guard.tripped != before:
             self._executor.cancel_entries(self.now_ns)
 
 
@@ -220,12 +223,16 @@ def configure(
     """An intent and a user's options → a chase. Raises ConfigError naming the option that can't be."""
     known = dict(options)
     deadline_s = known.pop("deadline_s", 60.0)
+    ending = str(known.pop("on_deadline", "cancel")).upper()
+    if ending not in chase.OnDeadline.__members__:
+        raise ConfigError("on_deadline", f"{ending.lower()!r} is neither 'cancel' nor 'take'")
     try:
         return chase.configure(
             instrument,
             side=intent.side,
             qty=intent.qty,
             deadline_ns=now_ns + int(deadline_s * SECOND),
+            on_deadline=chase.OnDeadline[ending],
             **known,
         )
     except TypeError as error:

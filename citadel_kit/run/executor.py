@@ -124,6 +124,10 @@ class SmartOrderExecutor:
         """No parent order works."""
         return not self._working
 
+    def is_finished(self, parent_id: str) -> bool:
+        """Raises ConfigError for an id that was never given."""
+        return self._order(parent_id).finished_ns > 0
+
     def view(self, parent_id: str) -> OrderView:
         """Raises ConfigError for an id that was never given."""
         return view(self._order(parent_id))
@@ -159,7 +163,8 @@ def _without_own(order: ParentOrder, top: BookTop, book: BookReader) -> BookTop:
         return top
     behind = [book.levels(s, 2).tolist() for s in (Side.BUY, Side.SELL)]
     bid, ask = (rows[1] if len(rows) > 1 else (0, 0) for rows in behind)
-    return chase.without_own(top, *bid, *ask, side, working.price, working.qty - working.filled)
+    rest = working.qty - working.filled
+    return chase.without_own(top, bid[0], bid[1], ask[0], ask[1], side, working.price, rest)
 
 
 _STATUS: Final = {

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.micro.ledger import FLAT, Fees, Ledger, Position, add, make_fill
+from citadel_kit.micro.ledger import FLAT, Ledger, Position, add, make_fill
+from citadel_kit.settings import Fees
 from citadel_kit.types import Fill, Instrument, OrderReport, ReportKind, Side
 
 INSTRUMENT = Instrument(
@@ -81,7 +82,7 @@ def test_reports_that_come_twice_or_in_disorder_count_once() -> None:
     reports = [report(1, 100, 3, 3), report(1, 101, 4, 7), report(2, 99, 3, 3)]
     twice = reports * 3
     random.Random(1).shuffle(twice)
-    ledger = Ledger([INSTRUMENT], FEES)
+    ledger = Ledger([INSTRUMENT], {INSTRUMENT.venue: FEES})
     booked = [f for r in twice if (f := ledger.on_report("v", "p", Side.BUY, r))]
     assert len(booked) == 3
     assert (ledger.position("v").qty, ledger.of_parent("p").cost) == (10, 3 * 100 + 4 * 101 + 3 * 99)
@@ -89,7 +90,7 @@ def test_reports_that_come_twice_or_in_disorder_count_once() -> None:
 
 
 def test_parents_do_not_mix_and_other_reports_are_no_fills() -> None:
-    ledger = Ledger([INSTRUMENT], FEES)
+    ledger = Ledger([INSTRUMENT], {INSTRUMENT.venue: FEES})
     ledger.on_report("v", "p", Side.BUY, report(1, 100, 3, 3))
     ledger.on_report("v", "q", Side.SELL, report(1, 100, 3, 3))
     assert (ledger.of_parent("p").qty, ledger.of_parent("q").qty, ledger.position("v").qty) == (3, -3, 0)
@@ -100,4 +101,4 @@ def test_parents_do_not_mix_and_other_reports_are_no_fills() -> None:
 
 def test_an_unknown_venue_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"'V'.*v"):
-        Ledger([INSTRUMENT], FEES).on_report("V", "p", Side.BUY, report(1, 100, 3, 3))
+        Ledger([INSTRUMENT], {INSTRUMENT.venue: FEES}).on_report("V", "p", Side.BUY, report(1, 100, 3, 3))
