@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+import pandas as pd
 
 # --- books ------------------------------------------------------------------------------------------------
 
@@ -121,3 +123,16 @@ def account(frame: pd.DataFrame, target: list[float], cost: float, long_only: bo
         paid += abs(held) * cost if last else 0.0
         out.append(held * (to / frame["open"].iloc[t] - 1) - paid)
     return out
+
+
+# --- the guard --------------------------------------------------------------------------------------------
+
+
+def largest_fall_bps(history: list[tuple[int, float]], window_ns: int) -> float:
+    """The largest fall from any (time, mid) to a later one at most `window_ns` after it."""
+    return max(
+        (1 - late / early) * 1e4
+        for i, (start, early) in enumerate(history)
+        for end, late in history[i:]
+        if end - start <= window_ns
+    )

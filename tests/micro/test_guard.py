@@ -38,6 +38,14 @@ def test_the_same_fall_over_a_longer_time_does_not_trip() -> None:
     assert play([(i * S, 100.0 - i * 0.05, 1.0) for i in range(100)]).tripped == Trip.NONE
 
 
+@pytest.mark.parametrize("start", range(10 * S, 12 * S, S // 7))
+def test_the_window_is_never_shorter_than_stated_nor_longer_than_documented(start: int) -> None:
+    reach = CONFIG.window_ns * BUCKETS // (BUCKETS - 1)
+    for after, trips in ((CONFIG.window_ns, True), (reach, False)):
+        state = play([(start, 100.0, 1.0), (start + after, 98.0, 1.0)])
+        assert (state.tripped == Trip.FALL) == trips
+
+
 def test_a_rise_never_trips() -> None:
     assert play([(i * S, 100.0 + i * 5, 1.0) for i in range(20)]).tripped == Trip.NONE
 
