@@ -11,8 +11,9 @@ The rolling maximum is kept in 16 buckets of a fifteenth of the window each. The
 window and at most 16/15 of one, so a fall larger than stated within the window is never missed, and one that
 took up to 7 % longer than the window may trip too. Detection takes the one update that shows it.
 
-A mid or spread that is NaN or not positive is no news: an absent quote is the gate's matter. Time that runs
-backwards counts as standing still. Pure functions over NamedTuples, compilable by Numba.
+A mid that is NaN or not positive, or a spread that is NaN or negative, is no news: an absent or crossed
+quote is the gate's matter. Time that runs backwards counts as standing still. Pure functions over
+NamedTuples, compilable by Numba.
 """
 
 from __future__ import annotations
