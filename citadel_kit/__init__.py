@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from citadel_kit.errors import CitadelError
+    from citadel_kit.panel import Panel
+    from citadel_kit.run.connector import HybridConnector
+    from citadel_kit.run.macro_loop import run_macro
     from citadel_kit.types import (
         GlobalQuote,
         Instrument,
@@ -31,29 +34,35 @@ __version__ = "0.1.0"
 _MODULES: Final = {
     "CitadelError": "errors",
     "GlobalQuote": "types",
+    "HybridConnector": "run.connector",
     "Instrument": "types",
     "MacroSignal": "types",
     "MicroSnapshot": "types",
     "OrderIntent": "types",
     "OrderView": "types",
+    "Panel": "panel",
     "Purpose": "types",
     "Regime": "types",
     "Side": "types",
     "Verdict": "types",
+    "run_macro": "run.macro_loop",
 }
 
 __all__ = [
     "CitadelError",
     "GlobalQuote",
+    "HybridConnector",
     "Instrument",
     "MacroSignal",
     "MicroSnapshot",
     "OrderIntent",
     "OrderView",
+    "Panel",
     "Purpose",
     "Regime",
     "Side",
     "Verdict",
+    "run_macro",
 ]
 
 

@@ -12,11 +12,13 @@ import atexit
 import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from citadel_kit import settings
-from citadel_kit.errors import CitadelError, EngineClosed
+from citadel_kit.errors import CitadelError, ConfigError, EngineClosed
 from citadel_kit.micro.gate import GateConfig, Reason
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.matching import QueueConfig
@@ -238,11 +240,22 @@ class HybridConnector:
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
             await self._driver.stop()
-        finally:
             if self._state == "running":
                 self._state = "closed"
             self._publish()
+        except Exception as error:  # noqa: BLE001 - a broken engine must still end; its state says what happened
+            self._die(error)
+        finally:
             self._loop.stop()
+
+    def _die(self, error: Exception) -> None:
+        """Show the last good numbers as those of a dead engine, and try to take its orders back."""
+        self._cause = error
+        self._state = f"dead: {error!r}"
+        self._latest = replace(self._latest, engine=self._state)
+        with suppress(Exception):  # it may be too broken for that: then the state has said so already
+            self._engine.kill()
+            self._publish()
 
     def _publish(self) -> None:
         self._latest = self._engine.snapshot(self._state)
@@ -252,6 +265,10 @@ class HybridConnector:
         self._publish()
 
     def _call(self, action: Callable[[], T]) -> T:
+        """Run on the engine's thread; at once where this is that thread, in a `stop()` of `run_until`."""
+        if threading.current_thread() is self._thread:
+            return action()
+
         async def on_loop() -> T:
             try:
                 return action()
@@ -262,6 +279,9 @@ class HybridConnector:
 
     def _run(self, job: Coroutine[Any, Any, T]) -> T:
         """Await on the engine's thread. An interrupt of the cell cancels the job and leaves the engine."""
+        if threading.current_thread() is self._thread:
+            job.close()
+            raise ConfigError("stop", "a condition can't itself play the market")
         if self._state != "running" or not self._thread.is_alive():
             job.close()
             raise EngineClosed(f"the engine of {self.name!r} is {self._state}; start a new one", self._cause)
@@ -281,10 +301,7 @@ class HybridConnector:
         except CitadelError:
             raise
         except Exception as error:
-            self._cause = error
-            self._state = f"dead: {error!r}"
-            self._engine.kill()
-            self._publish()
+            self._die(error)
             raise EngineClosed(
                 f"the engine of {self.name!r} died of {error!r}; start a new one", error
             ) from error

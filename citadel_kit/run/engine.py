@@ -78,22 +78,22 @@ class Engine:
     # --- inputs from venues ------------------------------------------------------------------
 
     def opened(self, venue: str, now_ns: int) -> None:
-        self._advance(now_ns)
+        self.advance(now_ns)
         self._handle(venue, self.sessions[venue].on_open(self.now_ns))
 
     def closed(self, venue: str, now_ns: int, reason: str, draw: float) -> None:
         """A connection is gone; `draw` is a uniform random number in [0, 1)."""
-        self._advance(now_ns)
+        self.advance(now_ns)
         self._handle(venue, self.sessions[venue].on_close(self.now_ns, reason, draw))
 
     def frame(self, venue: str, raw: bytes, recv_ns: int, symbol: str = "") -> None:
         """A frame, or with `symbol` the body of the snapshot that was asked for."""
-        self._advance(recv_ns)
+        self.advance(recv_ns)
         self._handle(venue, self.sessions[venue].on_frame(raw, self.now_ns, symbol))
 
     def timer(self, now_ns: int) -> None:
         """To be called about ten times a second."""
-        self._advance(now_ns)
+        self.advance(now_ns)
         for venue, session in self.sessions.items():
             self._handle(venue, session.on_timer(self.now_ns))
         self._executor.on_timer(self.now_ns)
@@ -132,7 +132,7 @@ class Engine:
         """Let reports that are under way arrive, without a market: for closing down."""
         end = self.now_ns + int(seconds * SECOND)
         while 0 <= self._broker.next_due_ns() <= end:
-            self._advance(self._broker.next_due_ns())
+            self.advance(self._broker.next_due_ns())
 
     # --- facts ------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class Engine:
 
     # --- the order of events ------------------------------------------------------------------
 
-    def _advance(self, now_ns: int) -> None:
+    def advance(self, now_ns: int) -> None:
         """Time moves on; reports that arrive before `now_ns` are handled first, each at its own time."""
         while 0 <= self._broker.next_due_ns() <= now_ns:
             self.now_ns = max(self.now_ns, self._broker.next_due_ns())

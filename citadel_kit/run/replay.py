@@ -56,7 +56,7 @@ class ReplayDriver:
         """
         if self.ended:
             raise EngineClosed("the recorded market has ended; start again for another run")
-        until_ns = self._engine.now_ns + int(seconds * clock.SECOND)
+        until_ns = self._engine.now_ns + round(seconds * clock.SECOND)
         began_ns, origin_ns = clock.now_ns(), self._engine.now_ns
         while self.step(until_ns, stop):
             self._publish()
@@ -75,7 +75,9 @@ class ReplayDriver:
                 return False
             if frame is None or frame.recv_ns > until_ns:
                 self.ended = frame is None
-                self._tick_to(until_ns if frame is not None else self._engine.now_ns)
+                if frame is not None:
+                    self._tick_to(until_ns)
+                    self._engine.advance(until_ns)
                 return False
             ticked = self._tick_to(frame.recv_ns)
             self._engine.frame(frame.venue, frame.raw, frame.recv_ns)

@@ -1,0 +1,94 @@
+"""`citadel …`: every command does one job and fails with one clear line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from citadel_kit import __version__, clock
+from citadel_kit.errors import CitadelError, ConfigError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+ROOT = Path(__file__).parents[1]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"citadel_kit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def citadel(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """A notebook-first kit for crypto research and live trading. Nothing here is advice."""
+
+
+@app.command()
+def demo(
+    tape: Annotated[str, typer.Option(help="A tape of recorded frames to replay; needs --candles.")] = "",
+    candles: Annotated[str, typer.Option(help="A Parquet file of candles from before the tape.")] = "",
+    live: Annotated[
+        str, typer.Option(help="A venue whose public streams to use (binance); fills are simulated.")
+    ] = "",
+    venue: Annotated[str, typer.Option(help="The venue a tape was recorded at.")] = "binance",
+    symbol: Annotated[str, typer.Option(help="What the tape or the live venue trades.")] = "BTC/USDT",
+    seed: Annotated[int, typer.Option(help="Of the synthetic market.")] = 7,
+    out: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+) -> None:
+    """Run the quickstart notebook from candles to a filled chase order.
+
+    Without --tape or --live it plays a seeded synthetic market after real sample candles, with no network.
+    """
+    from citadel_kit.io import rest
+    from citadel_kit.notebook.result import summarise
+    from citadel_kit.notebook.unattended import execute
+
+    parameters = {
+        "TAPE": _file("--tape", tape),
+        "CANDLES": _file("--candles", candles),
+        "LIVE": live,
+        "VENUE": venue,
+        "SYMBOL": symbol,
+        "SEED": seed,
+    }
+    if live:
+        rest.check_reachable(live)
+    run_dir = (out / datetime.fromtimestamp(clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")).resolve()
+    run_dir.mkdir(parents=True)
+    execute(
+        ROOT / "notebooks" / "00_quickstart.ipynb",
+        run_dir / "quickstart.ipynb",
+        {**parameters, "RUN_DIR": str(run_dir)},
+    )
+    result = json.loads((run_dir / "result.json").read_text())
+    print()
+    for label, text in summarise(result):
+        print(f"{label:>14}  {text}")
+    print()
+    for name in ("quickstart.ipynb", "quickstart.html", "result.json"):
+        print(run_dir / name)
+
+
+def _file(option: str, path: str) -> str:
+    """Absolute, since the notebook's kernel may work in another folder; empty stays empty."""
+    if path and not Path(path).is_file():
+        raise ConfigError(option, f"there is no file {path!r}")
+    return str(Path(path).resolve()) if path else ""
+
+
+def main() -> None:
+    """Entry point. What the kit raises on purpose becomes one line and exit status 1."""
+    try:
+        app()
+    except CitadelError as error:
+        print(f"citadel: {error}", file=sys.stderr)
+        sys.exit(1)

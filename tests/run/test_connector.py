@@ -1,0 +1,287 @@
+"""The bridge: one thread, plain data, and nothing that a notebook does leaves it in a bad state."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+
+import pytest
+
+from citadel_kit.errors import ConfigError, EngineClosed, GateRefused
+from citadel_kit.exchange.synthetic import SyntheticMarket
+from citadel_kit.micro.gate import GateConfig
+from citadel_kit.run.connector import HybridConnector, close_all
+from citadel_kit.run.replay import ReplayDriver
+from citadel_kit.types import FeedState, OrderIntent, Purpose, Side
+
+START = 1_700_000_000_000_000_000
+LOT = 10_000
+"""0.1 BTC"""
+
+
+def market(**options: object) -> SyntheticMarket:
+    return SyntheticMarket(start_ns=START, start_price=30_000.0, seed=5, duration_s=60.0, **options)  # type: ignore[arg-type]
+
+
+def intent(side: Side = Side.BUY, **options: object) -> OrderIntent:
+    wish = {"venue": "alpha", "symbol": "BTC/USDT", "side": side, "qty": LOT, "forced": True}
+    return OrderIntent(**(wish | options))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def kit() -> Iterator[HybridConnector]:
+    with HybridConnector(ReplayDriver(market())) as connector:
+        connector.wait_live()
+        connector.run_for(2)
+        yield connector
+
+
+def engine_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("citadel-")]
+
+
+def test_a_chase_from_intent_to_fill(kit: HybridConnector) -> None:
+    order = kit.submit(intent(), deadline_s=30, on_deadline="take")
+    assert order.status == "working"
+    view = order.wait(40)
+    assert view.status == "filled"
+    fills = kit.fills()
+    assert sum(fill.qty for fill in fills) == LOT
+    assert view.filled == 0.1
+    assert view.average_price == pytest.approx(sum(f.price * f.qty for f in fills) / LOT / 100)
+    assert view.fees == pytest.approx(view.average_price * 0.1 * 0.001), "10 bps both ways"
+    assert all(fill.parent_id == view.parent_id for fill in fills)
+    assert "0.1 filled" in repr(order)
+    assert "<table>" in order._repr_html_()
+
+
+def test_what_goes_out_is_plain_and_immutable(kit: HybridConnector) -> None:
+    kit.submit(intent())
+    kit.run_for(1)
+    snapshot = kit.snapshot()
+    assert snapshot.mode == "REPLAY"
+    assert [v.state for v in snapshot.venues] == [FeedState.LIVE, FeedState.LIVE]
+    assert asdict(snapshot)["venues"][0]["venue"] == "alpha"
+    with pytest.raises(AttributeError):
+        snapshot.symbol = "X"  # type: ignore[misc]
+    with pytest.raises(KeyError, match="alpha, beta"):
+        snapshot.venue("Alpha")
+
+
+def test_the_same_run_twice_gives_the_same_fills_whatever_the_pieces() -> None:
+    outcomes = []
+    for pieces in ([20.0], [0.5] * 40, [3.1, 0.0, 16.9]):
+        with HybridConnector(ReplayDriver(market())) as kit:
+            kit.wait_live()
+            kit.run_for(2)
+            kit.submit(intent(), deadline_s=15, on_deadline="take")
+            kit.submit(intent(Side.SELL, venue="beta"), deadline_s=15)
+            for piece in pieces:
+                kit.run_for(piece)
+            outcomes.append((kit.fills(), kit.snapshot()))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert len(outcomes[0][0]) > 0
+
+
+def test_pace_does_not_change_what_happens() -> None:
+    outcomes = []
+    for speed in (0.0, 40.0):
+        with HybridConnector(ReplayDriver(market(), speed=speed)) as kit:
+            kit.wait_live()
+            kit.run_for(2)
+            kit.submit(intent(), deadline_s=5, on_deadline="take")
+            kit.run_for(8)
+            outcomes.append((kit.fills(), kit.snapshot()))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_running_the_cell_ten_times_leaves_one_thread() -> None:
+    for _ in range(10):
+        kit = HybridConnector(ReplayDriver(market()))
+        kit.wait_live()
+    assert engine_threads() == ["citadel-main"]
+    kit.close()
+    assert engine_threads() == []
+
+
+def test_two_names_are_two_engines() -> None:
+    with HybridConnector(ReplayDriver(market()), name="a"), HybridConnector(ReplayDriver(market()), name="b"):
+        assert sorted(engine_threads()) == ["citadel-a", "citadel-b"]
+    assert engine_threads() == []
+
+
+def test_closing_cancels_what_works_and_twice_is_fine(kit: HybridConnector) -> None:
+    kit.submit(intent(qty=100 * LOT), deadline_s=60)
+    kit.run_for(1)
+    assert kit.snapshot().orders[0].status == "working"
+    kit.close()
+    kit.close()
+    assert kit.snapshot().orders[0].status == "cancelled"
+    assert kit.snapshot().engine == "closed"
+    assert "closed" in repr(kit)
+
+
+def test_a_closed_engine_blocks_and_says_so(kit: HybridConnector) -> None:
+    kit.close()
+    verdict = kit.gate(intent())
+    assert not verdict.allowed
+    assert verdict.reasons == ("engine",)
+    for call in (
+        lambda: kit.submit(intent()),
+        lambda: kit.run_for(1),
+        lambda: kit.rearm(),
+        lambda: kit.fills(),
+    ):
+        with pytest.raises(EngineClosed, match="start a new one"):
+            call()
+    kit.kill()
+
+
+def test_the_gate_is_asked_at_submit(kit: HybridConnector) -> None:
+    with pytest.raises(GateRefused) as caught:
+        kit.submit(intent(forced=False))
+    assert caught.value.reasons == ("signal_missing",)
+    assert kit.snapshot().orders == ()
+
+
+def test_a_wide_spread_blocks_an_entry_and_not_an_exit() -> None:
+    with HybridConnector(ReplayDriver(market()), gate=GateConfig(max_spread_bps=0.0)) as kit:
+        kit.wait_live()
+        assert "spread" in kit.gate(intent()).reasons
+        assert kit.gate(intent(Side.SELL, purpose=Purpose.EXIT)).allowed
+
+
+def test_kill_cancels_and_latches_until_rearmed(kit: HybridConnector) -> None:
+    order = kit.submit(intent(qty=100 * LOT))
+    kit.run_for(1)
+    kit.kill()
+    kit.run_for(1)
+    assert order.status == "cancelled"
+    assert "tripped by hand" in kit.snapshot().guard
+    assert "guard" in kit.gate(intent()).reasons
+    kit.rearm()
+    assert kit.gate(intent()).allowed
+
+
+def test_kill_is_served_while_the_market_plays(kit: HybridConnector) -> None:
+    order = kit.submit(intent(qty=100 * LOT))
+    threading.Timer(0.05, kit.kill).start()
+    kit._driver.speed = 20.0  # type: ignore[attr-defined]
+    assert kit.run_until(lambda: kit._engine.is_finished(order.parent_id), 40).guard == "tripped by hand"
+    assert order.status == "cancelled"
+
+
+def test_a_crash_trips_the_guard_and_ends_the_entry() -> None:
+    with HybridConnector(ReplayDriver(market(crash_at_s=10.0, crash_fraction=0.05))) as kit:
+        kit.wait_live()
+        kit.run_for(5)
+        entry = kit.submit(intent(Side.SELL, qty=1000 * LOT, venue="beta"), deadline_s=60, max_chase_bps=10)
+        kit.run_for(20)
+        assert "fell" in kit.snapshot().guard
+        assert entry.status == "cancelled"
+        assert not kit.gate(intent()).allowed
+
+
+def test_a_condition_may_ask_the_gate_but_not_play(kit: HybridConnector) -> None:
+    kit.run_until(lambda: kit.gate(intent()).allowed, 10)
+    with pytest.raises(ConfigError, match="can't itself play"):
+        kit.run_until(lambda: bool(kit.run_for(1)), 10)
+
+
+def test_an_exception_of_the_users_stop_comes_back_and_leaves_the_engine(kit: HybridConnector) -> None:
+    def broken() -> bool:
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        kit.run_until(broken, 5)
+    kit.run_for(1)
+
+
+def test_an_unforeseen_exception_stops_trading_for_good(
+    kit: HybridConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = kit.submit(intent(qty=100 * LOT))
+    kit.run_for(1)
+    monkeypatch.setattr(kit._engine._aggregator, "quote", lambda now: 1 / 0)
+    with pytest.raises(EngineClosed, match="ZeroDivisionError"):
+        kit.run_for(1)
+    monkeypatch.undo()
+    assert kit.snapshot().engine.startswith("dead")
+    assert kit.gate(intent()).reasons == ("engine",)
+    with pytest.raises(EngineClosed, match="dead"):
+        kit.submit(intent())
+    kit.close()
+    assert engine_threads() == []
+    assert kit.snapshot().orders[0].status == "cancelled", order.parent_id
+
+
+def test_wrong_wishes_name_what_is_wrong(kit: HybridConnector) -> None:
+    with pytest.raises(ConfigError, match="p9"):
+        kit.cancel("p9")
+    with pytest.raises(ConfigError, match="on_deadline"):
+        kit.submit(intent(), on_deadline="pray")
+    with pytest.raises(ConfigError, match="min_moves"):
+        kit.submit(intent(), min_moves=1)
+    kit._engine.instruments["alpha"] = replace(kit.instruments["alpha"], lot=7_000)
+    with pytest.raises(ConfigError, match="lot 7000"):
+        kit.submit(intent())
+    assert kit.gate(intent(venue="Alpha")).reasons[0] == "venue_unknown"
+
+
+def test_it_works_inside_a_running_loop_without_nesting(kit: HybridConnector) -> None:
+    """As in a kernel: the cell runs while the kernel's own loop does."""
+
+    async def cell() -> float:
+        return kit.submit(intent(), deadline_s=10, on_deadline="take").wait(20).filled
+
+    assert asyncio.run(cell()) == 0.1
+
+
+def test_an_interrupt_pauses_the_market_and_leaves_the_engine(kit: HybridConnector) -> None:
+    kit._driver.speed = 5.0  # type: ignore[attr-defined]
+
+    def interrupt() -> None:
+        time.sleep(0.2)
+        os.kill(os.getpid(), 2)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        kit.run_for(50)
+    before = kit.snapshot().asof_ns
+    time.sleep(0.2)
+    assert kit.snapshot().asof_ns - before < 1e9, "the market stands still"
+    kit._driver.speed = 0.0  # type: ignore[attr-defined]
+    kit.run_for(1)
+
+
+def test_a_market_that_has_ended_says_so(kit: HybridConnector) -> None:
+    kit.run_for(100)
+    with pytest.raises(EngineClosed, match="ended"):
+        kit.run_for(1)
+
+
+def test_a_process_that_forgets_to_close_still_ends() -> None:
+    code = (
+        "from citadel_kit.run.connector import HybridConnector\n"
+        "from citadel_kit.run.replay import ReplayDriver\n"
+        "from citadel_kit.exchange.synthetic import SyntheticMarket\n"
+        "kit = HybridConnector(ReplayDriver(SyntheticMarket(start_ns=10**18, start_price=30_000.0, seed=1)))\n"
+        "kit.wait_live()\n"
+        "print(kit)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "alpha LIVE" in done.stdout
+
+
+def test_close_all_closes_all() -> None:
+    HybridConnector(ReplayDriver(market()), name="x")
+    close_all()
+    assert engine_threads() == []
