@@ -44,6 +44,8 @@ def test_warm_up_is_nan_and_short_input_is_all_nan() -> None:
     ):
         assert np.isnan(values[:warm_up]).all()
         assert np.isfinite(values[warm_up:]).all()
+    assert np.isfinite(ema(close[:14], 14)[-1])
+    assert np.isnan(ema(close[:13], 14)).all()
     assert np.isnan(rsi(close[:10], 14)).all()
     assert np.isnan(atr(high[:10], low[:10], close[:10], 14)).all()
     assert np.isnan(log_returns(close[:3], 5)).all()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from candle_samples import HOUR, START, random_candles, without
 
 from citadel_kit.errors import CandleError, ModelError
 from citadel_kit.io.store import read_candles
+from citadel_kit.macro.backtest import CostConfig
 from citadel_kit.macro.features import FeatureConfig
 from citadel_kit.macro.labels import LabelConfig
 from citadel_kit.macro.regimes import RegimeConfig
@@ -80,11 +82,7 @@ def test_only_the_newest_bars_are_trained_on() -> None:
 
 
 def test_a_market_with_a_real_edge_is_traded_and_pays_after_costs() -> None:
-    config = MacroConfig(
-        **{name: getattr(CONFIG, name) for name in CONFIG.__slots__ if name not in {"signal", "long_only"}},
-        signal=SignalConfig(neutral_band=0.02, random_band=0.02),
-        long_only=False,
-    )
+    config = replace(CONFIG, signal=SignalConfig(neutral_band=0.02, random_band=0.02), long_only=False)
     result = run(momentum(), config=config)
     assert result.skill > 0.02
     assert result.summary["net_return"] > 0
@@ -100,6 +98,19 @@ def test_a_random_walk_shows_no_skill_and_is_left_alone() -> None:
         assert result.signal.side is None
         assert result.signal.reason.startswith("flat: ")
         assert result.summary["t_stat"] < 2
+
+
+def test_a_model_without_skill_takes_no_side_unless_told_to() -> None:
+    eager = replace(
+        CONFIG, signal=SignalConfig(neutral_band=0.0, random_band=0.0), costs=CostConfig(0.0, 0.0)
+    )
+    vetoed, bold = (
+        run(random_candles(N), config=replace(eager, needs_skill=needs)) for needs in (True, False)
+    )
+    assert vetoed.skill == bold.skill < 0
+    assert vetoed.signal.side is None
+    assert "no better than its base rate" in vetoed.signal.reason
+    assert bold.signal.side in {Side.BUY, Side.SELL}
 
 
 def test_just_behind_a_hole_the_regime_is_unknown_and_the_signal_flat() -> None:
