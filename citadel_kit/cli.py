@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from citadel_kit import __version__, clock
-from citadel_kit.errors import CitadelError, ConfigError
+from citadel_kit.errors import CitadelError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 ROOT = Path(__file__).parents[1]
@@ -42,6 +42,7 @@ def demo(
     venue: Annotated[str, typer.Option(help="The venue a tape was recorded at.")] = "binance",
     symbol: Annotated[str, typer.Option(help="What the tape or the live venue trades.")] = "BTC/USDT",
     seed: Annotated[int, typer.Option(help="Of the synthetic market.")] = 7,
+    watch: Annotated[float, typer.Option(help="Seconds of the market to watch after the order.")] = 600.0,
     out: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
 ) -> None:
     """Run the quickstart notebook from candles to a filled chase order.
@@ -51,15 +52,18 @@ def demo(
     from citadel_kit.io import rest
     from citadel_kit.notebook.result import summarise
     from citadel_kit.notebook.unattended import execute
+    from citadel_kit.notebook.world import check_choice
 
     parameters = {
-        "TAPE": _file("--tape", tape),
-        "CANDLES": _file("--candles", candles),
+        "TAPE": _absolute(tape),
+        "CANDLES": _absolute(candles),
         "LIVE": live,
         "VENUE": venue,
         "SYMBOL": symbol,
         "SEED": seed,
+        "WATCH_S": watch,
     }
+    check_choice(tape, candles, live)
     if live:
         rest.check_reachable(live)
     run_dir = (out / datetime.fromtimestamp(clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")).resolve()
@@ -78,10 +82,8 @@ def demo(
         print(run_dir / name)
 
 
-def _file(option: str, path: str) -> str:
-    """Absolute, since the notebook's kernel may work in another folder; empty stays empty."""
-    if path and not Path(path).is_file():
-        raise ConfigError(option, f"there is no file {path!r}")
+def _absolute(path: str) -> str:
+    """The notebook's kernel may work in another folder; empty stays empty."""
     return str(Path(path).resolve()) if path else ""
 
 
@@ -92,3 +94,7 @@ def main() -> None:
     except CitadelError as error:
         print(f"citadel: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
+from IPython.display import Image
 from matplotlib.figure import Figure
 
 from citadel_kit.macro.candles import open_ns
@@ -15,13 +17,15 @@ _SHADES: Final = {Memory.TRENDING.value: "#2a9d8f", Memory.MEAN_REVERTING.value:
 _SHOWN_BARS: Final = 2_000
 
 
-def macro_figure(result: MacroResult) -> Figure:
+def macro_picture(result: MacroResult) -> Image:
     """Price and regimes of the newest bars; the out-of-sample record after costs, beside holding."""
     figure = Figure(figsize=(11, 6.2), layout="constrained")
     price, record = figure.subplots(2, 1, height_ratios=[3, 2])
     _draw_regimes(price, result)
     _draw_record(record, result)
-    return figure
+    png = BytesIO()
+    figure.savefig(png, format="png", dpi=90)
+    return Image(png.getvalue(), width=990, alt=result.verdict)
 
 
 def _times(result: MacroResult) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ from citadel_kit.run.macro_loop import MacroResult
 from citadel_kit.types import MicroSnapshot, OrderView, Verdict
 
 
+class Result(dict[str, Any]):
+    """What `result.json` holds; in a notebook it shows as the table a person reads first."""
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in summarise(self))
+        return f"<table>{rows}</table>"
+
+
 def make_result(
     world: World,
     macro: MacroResult,
@@ -21,37 +30,38 @@ def make_result(
     verdict: Verdict,
     order: OrderView | None,
     end: MicroSnapshot,
-) -> dict[str, Any]:
+) -> Result:
     """Everything a reader of the run wants first; NaN becomes null."""
     signal = macro.signal
     placed = order is not None and not order.forced
-    result: dict[str, Any] = _plain(
-        {
-            "mode": end.mode,
-            "origin": world.origin,
-            "symbol": world.symbol,
-            "market": {"from": clock.iso(world.start_ns), "to": clock.iso(end.asof_ns)},
-            "signal": {
-                "asof": clock.iso(signal.asof_ns),
-                "valid_until": clock.iso(signal.valid_until_ns),
-                "regime": str(signal.regime),
-                "hurst": signal.regime.hurst,
-                "annual_volatility": signal.regime.volatility,
-                "probability": signal.probability,
-                "side": signal.side.name if signal.side else None,
-                "fraction": signal.fraction,
-                "reason": signal.reason,
-            },
-            "out_of_sample": {"verdict": macro.verdict, "model_skill": macro.skill, **macro.summary},
-            "entry": "placed" if placed else "none",
-            "entry_reason": plan.reason if plan.intent is None or placed else verdict.text,
-            "gate": {"allowed": verdict.allowed, "reasons": list(verdict.reasons), "text": verdict.text},
-            "order": None if order is None else _order(order),
-            "books": {v.venue: {"state": v.state.name, **v.counts} for v in end.venues},
-            "guard": end.guard,
-        }
+    return Result(
+        _plain(
+            {
+                "mode": end.mode,
+                "origin": world.origin,
+                "symbol": world.symbol,
+                "market": {"from": clock.iso(world.start_ns), "to": clock.iso(end.asof_ns)},
+                "signal": {
+                    "asof": clock.iso(signal.asof_ns),
+                    "valid_until": clock.iso(signal.valid_until_ns),
+                    "regime": str(signal.regime),
+                    "hurst": signal.regime.hurst,
+                    "annual_volatility": signal.regime.volatility,
+                    "probability": signal.probability,
+                    "side": signal.side.name if signal.side else None,
+                    "fraction": signal.fraction,
+                    "reason": signal.reason,
+                },
+                "out_of_sample": {"verdict": macro.verdict, "model_skill": macro.skill, **macro.summary},
+                "entry": "placed" if placed else "none",
+                "entry_reason": plan.reason if plan.intent is None or placed else verdict.text,
+                "gate": {"allowed": verdict.allowed, "reasons": list(verdict.reasons), "text": verdict.text},
+                "order": None if order is None else _order(order),
+                "books": {v.venue: {"state": v.state.name, **v.counts} for v in end.venues},
+                "guard": end.guard,
+            }
+        )
     )
-    return result
 
 
 def write_result(
@@ -62,7 +72,7 @@ def write_result(
     verdict: Verdict,
     order: OrderView | None,
     end: MicroSnapshot,
-) -> dict[str, Any]:
+) -> Result:
     """`result.json` in `run_dir`; with an empty `run_dir` nothing is written. Returns what it holds."""
     result = make_result(world, macro, plan, verdict, order, end)
     if run_dir:
@@ -82,6 +92,11 @@ def summarise(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("entry", f"{result['entry']}: {result['entry_reason']}"),
         ("gate", result["gate"]["text"]),
     ]
+    books = ", ".join(
+        f"{name} {book['state']}: {book['frames']:,} frames, {book['gaps']} gaps, "
+        f"{book['oracle_agrees']:,} of {book['oracle_agrees'] + book['oracle_disagrees']:,} quotes agree"
+        for name, book in result["books"].items()
+    )
     if order is not None:
         drill = " (forced: a drill, no signal asked for it)" if order["forced"] else ""
         price = "" if order["average_price"] is None else f" at {order['average_price']:,.4f} on average"
@@ -93,7 +108,7 @@ def summarise(result: dict[str, Any]) -> list[tuple[str, str]]:
             ("fills", f"{order['filled']:g} of {order['qty']:g}{price}, {order['reprices']} reprices"),
             ("slippage", f"{slip}, fees {order['fees']:.4f} {result['symbol'].split('/')[1]} not included"),
         ]
-    return lines
+    return [*lines, ("books", books)]
 
 
 def _order(view: OrderView) -> dict[str, Any]:

@@ -52,7 +52,12 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any], *, prog
     check_parameters(notebook, parameters)
     try:
         papermill.execute_notebook(
-            str(notebook), str(output), dict(parameters), kernel_name="python3", progress_bar=progress
+            str(notebook),
+            str(output),
+            dict(parameters),
+            kernel_name="python3",
+            progress_bar=progress,
+            extra_arguments=["--IPKernelApp.log_level=40"],  # it warns of TCP on loopback each time
         )
     except PapermillExecutionError as error:
         raise NotebookFailed(output, f"{error.ename}: {error.evalue}") from None
@@ -65,7 +70,7 @@ def export_page(notebook: Path) -> Path:
     """The notebook as one HTML file that asks for nothing from a network. A widget shows as its picture."""
     content = nbformat.read(notebook, as_version=4)
     content.metadata.pop("widgets", None)
-    exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
+    exporter = HTMLExporter(mathjax_url="", mermaid_js_url="", require_js_url="", jquery_url="")
     body, _ = exporter.from_notebook_node(content)
     page = notebook.with_suffix(".html")
     page.write_text(body, encoding="utf-8")

@@ -26,7 +26,7 @@ def plan_entry(
     if not equity > 0:
         raise ConfigError("equity", f"{equity!r} is not a positive amount")
     if signal.side is None:
-        return EntryPlan(intent=None, reason=f"the signal is flat: {signal.reason}")
+        return EntryPlan(intent=None, reason=signal.reason)
     if signal.side == Side.SELL:
         return EntryPlan(intent=None, reason="the signal is SELL, and on spot there is nothing to sell short")
     qty = lots(signal.fraction * equity, snapshot, instrument)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import NamedTuple
 
 from citadel_kit.types.market import FeedState, Side
@@ -95,6 +96,16 @@ class MicroSnapshot:
     orders: tuple[OrderView, ...]
     engine: str
     """running, paused, closed, or what it died of"""
+
+    def _repr_html_(self) -> str:
+        cells = [("venue", "state", "bid", "ask", "spread, bps", "imbalance 1 / 5 / 10", "microprice")]
+        for v in self.venues:
+            numbers = " / ".join(f"{x:+.2f}" for x in v.imbalance)
+            state = f"{v.state.name} {v.state_reason}"
+            row = (f"{v.bid:,}", f"{v.ask:,}", f"{v.spread_bps:.4f}", numbers, f"{v.microprice:,.4f}")
+            cells.append((v.venue, state, *row))
+        rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in cells)
+        return f"<p>{escape(f'{self.mode} {self.symbol}, guard {self.guard}')}</p><table>{rows}</table>"
 
     def venue(self, name: str) -> VenueView:
         """Raises KeyError naming the venues there are: another spelling is an error, never a silent miss."""
