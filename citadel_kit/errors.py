@@ -88,10 +88,13 @@ class BookCorrupt(WireError):
 
 
 class VenueUnreachable(WireError):
-    """No connection to a venue, or a connection over which nothing came."""
+    """No connection to a venue, or a connection over which nothing came.
 
-    def __init__(self, venue: str, problem: str, hint: str = "") -> None:
-        self.venue, self.problem, self.hint = venue, problem, hint
+    `retry_after_s`: how long the venue wants to be left alone; 0 where it does not say.
+    """
+
+    def __init__(self, venue: str, problem: str, hint: str = "", retry_after_s: float = 0.0) -> None:
+        self.venue, self.problem, self.hint, self.retry_after_s = venue, problem, hint, retry_after_s
         super().__init__(f"{venue} can't be reached: {problem}" + (f". {hint}" if hint else ""))
 
 

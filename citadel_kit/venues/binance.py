@@ -27,6 +27,8 @@ from citadel_kit.types import (
     to_units,
 )
 
+STREAM_URL: Final = "wss://stream.binance.com:9443/stream"
+REST_URL: Final = "https://api.binance.com"
 SNAPSHOT_LEVELS: Final = 1000
 """A side; levels beyond are unknown until they change."""
 _MILLISECOND: Final = 1_000_000

@@ -1,0 +1,297 @@
+"""A venue's public REST data: instruments and candles by ccxt, book snapshots as the raw bytes they are.
+
+The faces for people and the macro layer wait for their answer. They work on a thread with a loop of its own,
+because the thread of a notebook has a running loop already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from citadel_kit import clock
+from citadel_kit.errors import ConfigError, VenueUnreachable
+from citadel_kit.io.reach import REACH_S, explain, look_up, tls
+from citadel_kit.io.stream import StreamConfig, connect
+from citadel_kit.macro.candles import COLUMNS, closed_before, timeframe_ns
+from citadel_kit.types import Instrument, to_units
+from citadel_kit.venues import Endpoints, endpoints
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+"""Called with the bars there are and the bars wanted, on another thread than the caller's."""
+
+_PAGE: Final = 1000
+_LARGEST: Final = 1 << 62
+
+
+class _Access(NamedTuple):
+    """How ccxt reaches one venue's spot market, asking for one symbol instead of thousands."""
+
+    name: str
+    options: dict[str, Any]
+    one_market: Callable[[str], dict[str, str]]
+
+
+_ACCESS: Final = {
+    "binance": _Access(
+        "binance",
+        {"fetchMarkets": {"types": ["spot"]}},
+        lambda symbol: {"symbol": symbol.replace("/", "")},
+    )
+}
+
+
+# --- for people and the macro layer ---
+
+
+def check_reachable(venue: str, *, at: Endpoints | None = None, timeout_s: float = REACH_S) -> None:
+    """Do REST host and stream answer? Raises VenueUnreachable, or ConfigError for an unknown venue."""
+    at = at or endpoints(venue)
+
+    async def stream() -> None:
+        async with connect(venue, at.stream, StreamConfig(open_s=timeout_s)):
+            pass
+
+    async def rest() -> None:
+        async with _exchange(venue, at, timeout_s, timeout_s) as exchange:
+            await exchange.fetch_time()
+
+    _apart(_all(rest(), stream()))
+
+
+def fetch_instruments(
+    symbol: str, at: dict[str, Endpoints], *, timeout_s: float = REACH_S
+) -> dict[str, Instrument]:
+    """Precision, tick, lot and least order value of one symbol at each venue of `at`, as they are today.
+
+    Raises VenueUnreachable within `timeout_s`; ConfigError where the symbol is not traded.
+    """
+
+    async def one(venue: str) -> Instrument:
+        async with _exchange(venue, at[venue], timeout_s, timeout_s) as exchange:
+            return instrument_of(venue, await _market(exchange, venue, symbol))
+
+    return {i.venue: i for i in _apart(_all(*(one(venue) for venue in at)))}
+
+
+def fetch_candles(
+    venue: str,
+    symbol: str,
+    timeframe: str,
+    *,
+    bars: int,
+    progress: Progress | None = None,
+    at: Endpoints | None = None,
+    timeout_s: float = REACH_S,
+) -> pd.DataFrame:
+    """The last `bars` bars that are closed by the venue's clock and by ours, as a candle frame.
+
+    Fewer where the venue has fewer. Not yet held to `candles.check`: a venue may have holes. `timeout_s` is
+    for each page of 1,000 bars. Raises VenueUnreachable, or ConfigError for a symbol, timeframe or number of
+    bars that can't be.
+    """
+    if bars < 1:
+        raise ConfigError("bars", f"{bars} is not 1 or more")
+    return _apart(_candles(venue, symbol, timeframe, bars, progress, at or endpoints(venue), timeout_s))
+
+
+# --- for the driver ---
+
+
+async def fetch_snapshot(venue: str, url: str, *, timeout_s: float = REACH_S) -> bytes:
+    """The body of one GET, byte for byte. Raises VenueUnreachable for anything but HTTP 200."""
+    import aiohttp
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            await look_up(url)
+            async with _session(True) as session, session.get(url) as answer:
+                return bytes(await answer.read())
+    except (aiohttp.ClientError, OSError) as error:
+        raise explain(venue, url, error, timeout_s) from error
+
+
+def instrument_of(venue: str, market: dict[str, Any]) -> Instrument:
+    """ccxt's market, read with numbers as text, → Instrument.
+
+    Quantities get the decimals of the base asset, which the wire may use though the lot is coarser today,
+    unless the venue's largest order would then pass 62 bits. Raises ConfigError where nothing fits.
+    """
+    precision, limits = market["precision"], market["limits"]
+    tick, lot = precision["price"], precision["amount"]
+    price_decimals, lot_decimals = _decimals(tick), _decimals(lot)
+    qty_decimals = max(lot_decimals, _decimals(precision.get("base") or lot))
+    largest = Decimal(limits["amount"]["max"] or 0)
+    if largest.scaleb(qty_decimals) >= _LARGEST:
+        qty_decimals = lot_decimals
+    if largest.scaleb(qty_decimals) >= _LARGEST:
+        raise ConfigError("symbol", f"{market['symbol']} on {venue}: its quantities pass 62 bits")
+    return Instrument(
+        venue=venue,
+        symbol=market["symbol"],
+        venue_symbol=market["id"],
+        price_decimals=price_decimals,
+        qty_decimals=qty_decimals,
+        tick=to_units(_plain(tick), price_decimals),
+        lot=to_units(_plain(lot), qty_decimals),
+        min_notional=to_units(_plain(limits["cost"]["min"] or "0"), price_decimals + qty_decimals),
+        contract_size=float(market["contractSize"] or 1.0),
+    )
+
+
+# --- how ---
+
+
+def _apart(job: Coroutine[Any, Any, T]) -> T:
+    """Await on a thread with its own loop. An interrupt of the caller cancels the job."""
+    inside: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def tracked() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        inside.append((asyncio.get_running_loop(), task))
+        return await job
+
+    with ThreadPoolExecutor(1, thread_name_prefix="citadel-rest") as pool:
+        future = pool.submit(lambda: asyncio.run(tracked()))
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            for loop, task in inside:
+                loop.call_soon_threadsafe(task.cancel)
+            raise
+
+
+async def _all(*jobs: Coroutine[Any, Any, T]) -> list[T]:
+    """Side by side. The first failure is raised when all have ended, so that none leaves a socket behind."""
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+@asynccontextmanager
+async def _session(check: Any) -> AsyncIterator[Any]:
+    """An aiohttp session; `check`: True or what judges an answer's status."""
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(ssl=tls())
+    async with aiohttp.ClientSession(connector=connector, raise_for_status=check) as session:
+        yield session
+
+
+@asynccontextmanager
+async def _exchange(
+    venue: str, at: Endpoints, request_s: float, total_s: float | None = None
+) -> AsyncIterator[Any]:
+    """A ccxt exchange on a session of ours. What goes wrong inside comes out as an error of ours."""
+    import aiohttp
+    import ccxt.async_support as ccxt
+
+    access = _ACCESS.get(venue)
+    if access is None:
+        raise ConfigError("venue", f"no public data are known for {venue!r}", f"Known: {', '.join(_ACCESS)}")
+
+    async def check(answer: aiohttp.ClientResponse) -> None:
+        if answer.status != 400:  # its body says what was wrong with the question
+            answer.raise_for_status()
+
+    try:
+        async with asyncio.timeout(total_s):
+            async with asyncio.timeout(request_s):
+                await look_up(at.rest)
+            async with _session(check) as session:
+                exchange = getattr(ccxt, access.name)(
+                    {
+                        "session": session,
+                        "enableRateLimit": True,
+                        "timeout": int(request_s * 1000),
+                        "number": str,
+                        "options": access.options,
+                    }
+                )
+                exchange.timeout_on_exit = 0
+                exchange.urls["api"] = {
+                    part: url.replace(endpoints(venue).rest, at.rest, 1)
+                    for part, url in exchange.urls["api"].items()
+                }
+                try:
+                    yield exchange
+                finally:
+                    await exchange.close()
+    except (ccxt.BadSymbol, ccxt.BadRequest) as error:
+        raise ConfigError("symbol, timeframe", f"{venue} does not know them: {error}") from error
+    except (ccxt.BaseError, aiohttp.ClientError, OSError) as error:
+        raise explain(venue, at.rest, error, total_s or request_s) from error
+
+
+async def _market(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
+    """The one market, known to `exchange` from now on."""
+    markets = await exchange.fetch_markets(_ACCESS[venue].one_market(symbol))
+    if not markets:
+        hint = "A login page or a proxy may stand between; or run without --live"
+        raise VenueUnreachable(venue, "what answers lists no market", hint)
+    exchange.set_markets(markets)
+    market: dict[str, Any] | None = exchange.markets.get(symbol)
+    if market is None:
+        raise ConfigError("symbol", f"{venue} does not list {symbol!r}", "Write it as BASE/QUOTE: BTC/USDT")
+    if market["active"] is False:
+        raise ConfigError("symbol", f"{symbol} is not being traded on {venue} now")
+    return market
+
+
+async def _candles(
+    venue: str,
+    symbol: str,
+    timeframe: str,
+    bars: int,
+    progress: Progress | None,
+    at: Endpoints,
+    timeout_s: float,
+) -> pd.DataFrame:
+    step_ns = timeframe_ns(timeframe)
+    rows: list[list[Any]] = []
+    async with _exchange(venue, at, timeout_s) as exchange:
+        if timeframe not in exchange.timeframes:
+            known = ", ".join(exchange.timeframes)
+            raise ConfigError("timeframe", f"{venue} has no {timeframe} candles", f"It has {known}")
+        await _market(exchange, venue, symbol)
+        now_ns = min(clock.now_ns(), int(await exchange.fetch_time()) * clock.MILLISECOND)
+        end_ms = now_ns // step_ns * step_ns // clock.MILLISECOND
+        next_ms = end_ms - bars * step_ns // clock.MILLISECOND
+        while next_ms < end_ms:
+            page = await exchange.fetch_ohlcv(symbol, timeframe, next_ms, _PAGE)
+            fresh = [row for row in page if row[0] >= next_ms]
+            if not fresh:
+                break
+            rows += fresh
+            next_ms = fresh[-1][0] + step_ns // clock.MILLISECOND
+            if progress is not None:
+                progress(min(len(rows), bars), bars)
+    return closed_before(_frame(rows), timeframe, now_ns)
+
+
+def _frame(rows: list[list[Any]]) -> pd.DataFrame:
+    stamps = np.array([row[0] for row in rows], "M8[ms]").astype("M8[ns]")
+    index = pd.DatetimeIndex(stamps, tz="UTC", name="ts")
+    columns = np.array([row[1:6] for row in rows], np.float64).reshape(-1, len(COLUMNS))
+    return pd.DataFrame(columns, index=index, columns=list(COLUMNS))
+
+
+def _plain(text: str) -> str:
+    """`1e-05` → `0.00001`, `0.010` → `0.01`: what `to_units` reads."""
+    plain = format(Decimal(text), "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def _decimals(text: str) -> int:
+    return len(_plain(text).partition(".")[2])
