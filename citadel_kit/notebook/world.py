@@ -67,12 +67,7 @@ def open_world(
 
     Raises ConfigError where the parameters don't go together, DataError for files that can't be read.
     """
-    if live and (tape or candles):
-        raise ConfigError(
-            "live", "a live market can't be mixed with a tape or a candle file", "Drop one of them"
-        )
-    if bool(tape) != bool(candles):
-        raise ConfigError("tape, candles", "a tape needs candles of the time before it, and they need a tape")
+    check_choice(tape, candles, live)
     if live:
         return _live(live, symbol)
     return _recorded(tape, candles, venue, symbol, speed) if tape else _synthetic(seed, speed)

@@ -11,13 +11,15 @@ import asyncio
 import atexit
 import concurrent.futures
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from citadel_kit import settings
+from citadel_kit.clock import MILLISECOND
 from citadel_kit.errors import CitadelError, ConfigError, EngineClosed
 from citadel_kit.micro.gate import GateConfig, Reason
 from citadel_kit.micro.guard import GuardConfig
@@ -27,6 +29,9 @@ from citadel_kit.run.engine import Engine, EngineConfig
 from citadel_kit.run.order import Order
 from citadel_kit.run.paper import Latency, PaperBroker
 from citadel_kit.types import Codec, Fill, Instrument, MicroSnapshot, OrderIntent, OrderView, Verdict
+
+PAST_KEPT: Final = 3_000
+PAST_EVERY_NS: Final = 100 * MILLISECOND
 
 T = TypeVar("T")
 
@@ -91,6 +96,8 @@ class HybridConnector:
         self._cause: BaseException | None = None
         self._verdict: Verdict | None = None
         self._latest = self._engine.snapshot("starting")
+        self._past: deque[MicroSnapshot] = deque(maxlen=PAST_KEPT)
+        self._past_lock = threading.Lock()
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._serve, name=f"citadel-{name}", daemon=True)
         with _registry:
@@ -109,6 +116,11 @@ class HybridConnector:
     def snapshot(self) -> MicroSnapshot:
         """The newest state: one reference, immutable, never waits."""
         return self._latest
+
+    def past(self, since_ns: int = 0) -> list[MicroSnapshot]:
+        """Snapshots later than `since_ns`, oldest first: ten a second of the market's time, the newest 3,000."""
+        with self._past_lock:
+            return [snapshot for snapshot in self._past if snapshot.asof_ns > since_ns]
 
     @property
     def mode(self) -> str:
@@ -258,7 +270,10 @@ class HybridConnector:
             self._publish()
 
     def _publish(self) -> None:
-        self._latest = self._engine.snapshot(self._state)
+        self._latest = snapshot = self._engine.snapshot(self._state)
+        if not self._past or snapshot.asof_ns - self._past[-1].asof_ns >= PAST_EVERY_NS:
+            with self._past_lock:
+                self._past.append(snapshot)
 
     def _kill(self) -> None:
         self._engine.kill()

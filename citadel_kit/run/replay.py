@@ -59,7 +59,6 @@ class ReplayDriver:
         until_ns = self._engine.now_ns + round(seconds * clock.SECOND)
         began_ns, origin_ns = clock.now_ns(), self._engine.now_ns
         while self.step(until_ns, stop):
-            self._publish()
             ahead = 0.0
             if self.speed:
                 played_s = (self._engine.now_ns - origin_ns) / clock.SECOND
@@ -98,6 +97,7 @@ class ReplayDriver:
         while self._tick_ns <= now_ns:
             self._engine.timer(self._tick_ns)
             self._perform()
+            self._publish()
             self._tick_ns += TICK_NS
             ticked = True
         return ticked

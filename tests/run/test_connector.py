@@ -74,6 +74,17 @@ def test_what_goes_out_is_plain_and_immutable(kit: HybridConnector) -> None:
         snapshot.venue("Alpha")
 
 
+def test_the_past_is_kept_by_market_time_however_fast_it_was_played(kit: HybridConnector) -> None:
+    since = kit.snapshot().asof_ns
+    kit.run_for(5)
+    past = kit.past(since)
+    times = [snapshot.asof_ns for snapshot in past]
+    assert 45 <= len(past) <= 51
+    assert times == sorted(set(times))
+    assert all(snapshot.asof_ns > since for snapshot in past)
+    assert kit.past(times[-2]) == past[-1:]
+
+
 def test_the_same_run_twice_gives_the_same_fills_whatever_the_pieces() -> None:
     outcomes = []
     for pieces in ([20.0], [0.5] * 40, [3.1, 0.0, 16.9]):
