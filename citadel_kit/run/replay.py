@@ -37,6 +37,8 @@ class ReplayDriver:
         self._frames: Iterator[Frame] = iter(())
         self._next: Frame | None = None
         self._tick_ns = 0
+        self._reopen: dict[str, int] = {}
+        """Venues whose connection is closed, and when it is opened again."""
 
     async def start(self, engine: Engine, publish: Callable[[], None]) -> None:
         """Open all connections at the market's first moment; plays nothing yet."""
@@ -95,6 +97,9 @@ class ReplayDriver:
         """Timer ticks that are due before `now_ns`."""
         ticked = False
         while self._tick_ns <= now_ns:
+            for venue in [v for v, due_ns in self._reopen.items() if due_ns <= self._tick_ns]:
+                del self._reopen[venue]
+                self._engine.opened(venue, self._tick_ns)
             self._engine.timer(self._tick_ns)
             self._perform()
             self._publish()
@@ -111,5 +116,11 @@ class ReplayDriver:
                     if body is not None:
                         self._engine.frame(venue, body, now_ns, effect.symbol)
                 elif isinstance(effect, Connect):
-                    self._engine.closed(venue, now_ns, effect.reason, 0.0)
-                    self._engine.opened(venue, now_ns)
+                    self._connect(venue, effect, now_ns)
+
+    def _connect(self, venue: str, effect: Connect, now_ns: int) -> None:
+        """The recording goes on while the connection is closed: its frames are not heard."""
+        stands = venue not in self._reopen
+        self._reopen[venue] = max(now_ns + effect.delay_ns, self._reopen.get(venue, 0))
+        if stands:
+            self._engine.closed(venue, now_ns, effect.reason, 0.0)
