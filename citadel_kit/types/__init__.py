@@ -54,6 +54,7 @@ from citadel_kit.types.signals import (
 from citadel_kit.types.views import (
     GlobalQuote,
     MicroSnapshot,
+    Opportunity,
     OrderView,
     VenueView,
     Verdict,
@@ -83,6 +84,7 @@ __all__ = [
     "Memory",
     "MicroSnapshot",
     "NO_COMMAND",
+    "Opportunity",
     "OrderIntent",
     "OrderReport",
     "OrderView",
