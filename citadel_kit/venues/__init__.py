@@ -7,9 +7,11 @@ from typing import Final, NamedTuple
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.types import Codec, Instrument
-from citadel_kit.venues import binance, bybit, okx
+from citadel_kit.venues import binance, bybit, coinbase, kraken, okx
 from citadel_kit.venues.binance import BinanceSpot, BinanceUsdm
 from citadel_kit.venues.bybit import Bybit
+from citadel_kit.venues.coinbase import CoinbaseAdvanced, CoinbaseExchange
+from citadel_kit.venues.kraken import Kraken
 from citadel_kit.venues.okx import Okx
 
 
@@ -28,6 +30,9 @@ WIRES: Final[dict[str, Callable[..., Codec]]] = {
     "bybit": Bybit,
     "bybitlinear": Bybit,
     "okx": Okx,
+    "kraken": Kraken,
+    "coinbase": CoinbaseAdvanced,
+    "coinbaseexchange": CoinbaseExchange,
 }
 ENDPOINTS: Final = {
     "binance": Endpoints(binance.STREAM_URL, binance.REST_URL),
@@ -35,6 +40,9 @@ ENDPOINTS: Final = {
     "bybit": Endpoints(bybit.SPOT_STREAM_URL, bybit.REST_URL),
     "bybitlinear": Endpoints(bybit.LINEAR_STREAM_URL, bybit.REST_URL),
     "okx": Endpoints(okx.STREAM_URL, okx.REST_URL),
+    "kraken": Endpoints(kraken.STREAM_URL, kraken.REST_URL),
+    "coinbase": Endpoints(coinbase.ADVANCED_STREAM_URL, coinbase.ADVANCED_REST_URL),
+    "coinbaseexchange": Endpoints(coinbase.EXCHANGE_STREAM_URL, coinbase.EXCHANGE_REST_URL),
 }
 
 

@@ -241,5 +241,5 @@ def _answer(message: _Message, recv_ns: int) -> Event:
         return Heartbeat(recv_ns)
     if message.error or message.method in ("subscribe", "unsubscribe"):
         problem = f"{message.error} {message.symbol}".strip()
-        return Ack(recv_ns, message.req_id, message.success, "" if message.success else problem)
+        return Ack(recv_ns, message.req_id, message.success, problem)
     return Unknown(recv_ns, message.method or "unnamed")
