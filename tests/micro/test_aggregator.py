@@ -192,6 +192,9 @@ def test_dust_is_walked_over_and_without_a_book_it_is_nothing() -> None:
     assert (quote.ask, quote.ask_qty) == (102.0, 0.1), "9.999 + 0.102"
     aggregator.update("a", "BTC/USD", book.top(), NOW)
     assert touch(aggregator.quote(NOW))[1::2] == ("", "")
+    exact = Shown([(100_00, 60), (80_00, 50)], [(101_00, 100)])
+    aggregator.update("a", "BTC/USD", exact.top(), NOW, exact)
+    assert aggregator.quote(NOW).bid == 80.0, "6.00 + 4.00 is enough"
     thin = Shown([(100_00, 1)], [(101_00, 100)])
     aggregator.update("a", "BTC/USD", thin.top(), NOW, thin)
     assert touch(aggregator.quote(NOW))[1::2] == ("", "a")
