@@ -324,6 +324,7 @@ def test_a_damaged_snapshot_body_harms_no_other_book() -> None:
     for frame in (depth(9, 11), depth(9, 11).replace(b'"AB"', b'"CB"')):
         session.on_frame(frame, 1)
     session.on_frame(snapshot(10), 2, "A/B")
+    assert session.last_ns == 1, "a body says nothing about the stream"
     session.on_frame(snapshot(10)[:-4], 3, "C/B")
     assert [f.state for f in session.feeds.values()] == [FeedState.LIVE, FeedState.GAP]
 

@@ -151,6 +151,11 @@ def test_a_book_with_no_other_way_needs_a_new_connection() -> None:
     assert session.on_frame(frame(snap("A/B", 9)), 3) == []
 
 
+def test_a_malformed_frame_ends_a_connection_without_another_way_at_once() -> None:
+    session = live("connection")
+    assert len(connects(session.on_frame(b"{", 2))) == 1
+
+
 def test_a_hole_in_the_frames_of_a_connection_is_a_gap_of_every_book() -> None:
     session = opened("connection")
     session.on_frame(frame(["n", 0], snap("A/B", 5)), 1)
@@ -165,7 +170,8 @@ def test_a_hole_in_the_frames_of_a_connection_is_a_gap_of_every_book() -> None:
     session.on_close(5, "given up", 0.0)
     session.on_open(6)
     session.on_frame(frame(["n", 0], snap("A/B", 9)), 7)
-    assert session.feeds["A/B"].state == FeedState.LIVE, "the numbers begin anew"
+    assert session.feeds["A/B"].state == FeedState.LIVE
+    assert session.counts["holes"] == 1, "the numbers begin anew"
 
 
 def test_a_hole_where_a_book_can_be_had_anew_spares_the_connection() -> None:
