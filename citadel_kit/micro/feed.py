@@ -193,7 +193,7 @@ class BookFeed:
         only_snapshot = self.book.just_synced and self.path is not None
         try:
             if not self.book.delta(update):
-                self._counts["old"] += 1
+                self._on_old(update, out)
                 return
         except SequenceGap as error:
             if only_snapshot:  # nothing is missing: the snapshot is older than what came since
@@ -205,6 +205,12 @@ class BookFeed:
             self.lost(error.problem, update.recv_ns, out)
         else:
             self._applied(update, out)
+
+    def _on_old(self, update: BookUpdate, out: list[Effect]) -> None:
+        """One may be a duplicate, some follow a snapshot; where all are old, the book has a wrong number."""
+        self._counts["old"] += 1
+        if update.recv_ns - self.book.recv_ns > self._config.snapshot_timeout_ns:
+            self.lost("what comes has long been older than the book", update.recv_ns, out)
 
     def _applied(self, update: BookUpdate, out: list[Effect]) -> None:
         self._counts["applied"] += 1

@@ -122,6 +122,21 @@ def test_old_deltas_are_ignored(session: Session) -> None:
     assert state(session) == FeedState.LIVE
 
 
+@pytest.mark.parametrize("damaged", [depth(12, 10**9), snapshot(10**9)])
+def test_a_number_far_ahead_does_not_freeze_the_book(session: Session, damaged: bytes) -> None:
+    """Everything after it looks old, and no quote ever meets it."""
+    if b"lastUpdateId" in damaged:
+        session.on_open(0)
+        session.on_frame(depth(9, 11), 1)
+    else:
+        live(session)
+    session.on_frame(damaged, S)
+    assert [session.on_frame(depth(n, n), n * S // 10) for n in range(12, 61)] == [[]] * 49
+    assert "StateChanged" in kinds(session.on_frame(depth(61, 61), 61 * S // 10))
+    assert state(session) == FeedState.GAP
+    assert kinds(session.on_frame(depth(62, 62), 62 * S // 10)) == ["FetchSnapshot"]
+
+
 def test_a_snapshot_that_nobody_waits_for_is_ignored(session: Session) -> None:
     live(session)
     assert session.on_frame(snapshot(10, [["8.00", "1"]]), 3) == []
