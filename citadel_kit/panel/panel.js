@@ -1,5 +1,6 @@
 // The panel in the browser. Plain DOM and canvas: nothing is fetched, nothing is bundled.
-// Comes after dom.js and chart.js in the same module. The kernel may die without a word, so this script alone judges whether the numbers are still moving.
+// Comes after dom.js and chart.js in the same module.
+// The kernel may die without a word, so this script alone judges whether the numbers still move.
 
 const STALE_MS = 2000;
 const BEAT_MS = 4000;
