@@ -118,7 +118,7 @@ class HybridConnector:
         return self._latest
 
     def past(self, since_ns: int = 0) -> list[MicroSnapshot]:
-        """Snapshots later than `since_ns`, oldest first: ten a second of the market's time, the newest 3,000."""
+        """Snapshots later than `since_ns`, oldest first: ten a second of market time, the newest 3,000."""
         with self._past_lock:
             return [snapshot for snapshot in self._past if snapshot.asof_ns > since_ns]
 

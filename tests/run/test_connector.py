@@ -146,8 +146,8 @@ def test_a_closed_engine_blocks_and_says_so(kit: HybridConnector) -> None:
     for call in (
         lambda: kit.submit(intent()),
         lambda: kit.run_for(1),
-        lambda: kit.rearm(),
-        lambda: kit.fills(),
+        kit.rearm,
+        kit.fills,
     ):
         with pytest.raises(EngineClosed, match="start a new one"):
             call()
@@ -282,7 +282,8 @@ def test_a_process_that_forgets_to_close_still_ends() -> None:
         "from citadel_kit.run.connector import HybridConnector\n"
         "from citadel_kit.run.replay import ReplayDriver\n"
         "from citadel_kit.exchange.synthetic import SyntheticMarket\n"
-        "kit = HybridConnector(ReplayDriver(SyntheticMarket(start_ns=10**18, start_price=30_000.0, seed=1)))\n"
+        "market = SyntheticMarket(start_ns=10**18, start_price=30_000.0, seed=1)\n"
+        "kit = HybridConnector(ReplayDriver(market))\n"
         "kit.wait_live()\n"
         "print(kit)\n"
     )
