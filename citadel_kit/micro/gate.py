@@ -152,7 +152,7 @@ def check(config: GateConfig, facts: Facts) -> int:
 
 @register_jitable
 def _check_book(config: GateConfig, f: Facts) -> int:
-    """A book that is not LIVE shows no numbers: nothing else is said of it. Nor is a spread without a quote."""
+    """A book that is not LIVE shows no numbers, so nothing else is said of it."""
     if f.state != FeedState.LIVE:
         return _BOOK_NOT_LIVE
     mask = 0
