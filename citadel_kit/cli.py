@@ -50,9 +50,7 @@ def demo(
     Without --tape or --live it plays a seeded synthetic market after real sample candles, with no network.
     """
     from citadel_kit.io import rest
-    from citadel_kit.notebook.result import summarise
-    from citadel_kit.notebook.unattended import execute
-    from citadel_kit.notebook.world import check_choice
+    from citadel_kit.notebook.choice import check_choice
 
     parameters = {
         "TAPE": _absolute(tape),
@@ -66,6 +64,9 @@ def demo(
     check_choice(tape, candles, live)
     if live:
         rest.check_reachable(live)
+    from citadel_kit.notebook.result import summarise  # only now: these take seconds to import
+    from citadel_kit.notebook.unattended import execute
+
     run_dir = (out / datetime.fromtimestamp(clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")).resolve()
     run_dir.mkdir(parents=True)
     execute(

@@ -111,6 +111,8 @@ class BookFeed:
         """The venue's own quotes by sequence, newest last: they run ahead of the book's frames."""
         self.asked_ns = -1
         """When a snapshot was asked for; -1 while none is on its way."""
+        self.heard = False
+        """Has a book update come on this connection?"""
         self.book_ns = -1
         """When the last update was applied; -1 while none was."""
         self.counts = dict.fromkeys(
@@ -157,6 +159,7 @@ class Session:
         self._intervals.clear()
         out: list[Effect] = [Send(text) for text in self._codec.subscribe(self._instruments, 1)]
         for feed in self.feeds.values():
+            feed.heard = False
             self._move(feed, FeedState.SYNCING, "waiting for the first update", out)
         return out
 
@@ -220,7 +223,7 @@ class Session:
                 self._move(feed, FeedState.STALE, f"no frame for {silence / 1e9:.1f} s", out)
             if feed.asked_ns >= 0 and now_ns - feed.asked_ns > self.config.snapshot_timeout_ns:
                 self._ask(feed, now_ns, out)
-            if feed.counts["book_frames"] == 0 and now_ns - self._opened_ns > self.config.silent_ns:
+            if not feed.heard and now_ns - self._opened_ns > self.config.silent_ns:
                 out.append(Connect(0, f"{feed.instrument.symbol}: subscribed, but no book update ever came"))
                 return out
         if silence > self.config.reconnect_ns:
@@ -241,6 +244,7 @@ class Session:
             self._on_snapshot(feed, update, out)
             return
         feed.counts["book_frames"] += 1
+        feed.heard = True
         if feed.book.synced:
             self._apply(feed, update, out)
             return

@@ -15,6 +15,7 @@ from citadel_kit.io import rest
 from citadel_kit.io.store import read_candles
 from citadel_kit.io.tape import Tape
 from citadel_kit.macro.candles import closed_before, infer_timeframe, open_ns, timeframe_ns
+from citadel_kit.notebook.choice import check_choice
 from citadel_kit.run.connector import Driver
 from citadel_kit.run.live import LiveDriver
 from citadel_kit.run.replay import ReplayDriver
@@ -40,17 +41,6 @@ class World:
     def start_ns(self) -> int:
         """The market's first moment: the macro layer may use candles closed before it."""
         return self.driver.start_ns
-
-
-def check_choice(tape: str, candles: str, live: str) -> None:
-    """Raises ConfigError where these can't be meant together, or name no file."""
-    if live and (tape or candles):
-        raise ConfigError("live", "doesn't go with a tape or a candle file", "Drop one of them")
-    if bool(tape) != bool(candles):
-        raise ConfigError("tape, candles", "a tape needs candles of the time before it, and they need a tape")
-    for name, path in (("tape", tape), ("candles", candles)):
-        if path and not Path(path).is_file():
-            raise ConfigError(name, f"there is no file {path!r}")
 
 
 def open_world(

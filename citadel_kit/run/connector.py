@@ -51,7 +51,13 @@ class Driver(Protocol):
     feed_shows_our_orders: bool
     start_ns: int
 
-    async def start(self, engine: Engine, publish: Callable[[], None]) -> None: ...
+    async def start(
+        self, engine: Engine, publish: Callable[[], None], fail: Callable[[Exception], None]
+    ) -> None:
+        """`publish` a new state; `fail` when nothing attends to the books any more."""
+
+    def catch_up(self) -> None:
+        """Bring the engine to the present, on its own thread, before it is asked for something."""
 
     async def play(self, seconds: float, stop: Callable[[], bool]) -> None: ...
 
@@ -106,7 +112,7 @@ class HybridConnector:
             earlier.close()
         self._thread.start()
         try:
-            self._run(driver.start(self._engine, self._publish))
+            self._run(driver.start(self._engine, self._publish, self._die))
         except BaseException:
             self.close()
             raise
@@ -132,7 +138,7 @@ class HybridConnector:
 
     def fills(self) -> Sequence[Fill]:
         """All fills so far, oldest first."""
-        return self._call(lambda: list(self._engine.fills))
+        return self._facts(lambda: list(self._engine.fills))
 
     # --- what goes down ------------------------------------------------------------------
 
@@ -209,7 +215,8 @@ class HybridConnector:
         return self.order(parent_id)
 
     def order(self, parent_id: str) -> OrderView:
-        return self._call(lambda: self._engine.order(parent_id))
+        """A parent order as it stands. Raises ConfigError for an unknown id."""
+        return self._facts(lambda: self._engine.order(parent_id))
 
     # --- the end ------------------------------------------------------------------
 
@@ -286,6 +293,7 @@ class HybridConnector:
 
         async def on_loop() -> T:
             try:
+                self._driver.catch_up()
                 return action()
             finally:
                 self._publish()
@@ -308,6 +316,10 @@ class HybridConnector:
         except KeyboardInterrupt:
             future.cancel()
             raise
+
+    def _facts(self, action: Callable[[], T]) -> T:
+        """What happened stays readable when the engine has ended, and nothing changes it any more."""
+        return self._call(action) if self._state == "running" else action()
 
     async def _watched(self, job: Coroutine[Any, Any, T]) -> T:
         """What the kit did not raise on purpose leaves the engine in an unknown state: it trades no more."""

@@ -64,7 +64,7 @@ class SmartOrderExecutor:
         """Take an intent the gate allowed. Raises ConfigError for a quantity no venue could fill."""
         if config.qty % instrument.lot:
             raise ConfigError("qty", f"{config.qty} is not a multiple of the lot {instrument.lot}")
-        if config.qty * top.ask >= 1 << 62:
+        if config.qty * top.ask * 2 >= 1 << 62:  # twice: no bound lets a chase go so far
             raise ConfigError("qty", "the order's value does not fit 62 bits", "Split the order")
         order = ParentOrder(
             parent_id=f"p{len(self._orders) + 1}",

@@ -61,13 +61,15 @@ class LiveDriver:
         self._gap_ns, self._draw = int(snapshot_gap_s * clock.SECOND), draw
         self._links: dict[str, _Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._published_ns = 0
 
-    async def start(self, engine: Engine, publish: Callable[[], None]) -> None:
+    async def start(
+        self, engine: Engine, publish: Callable[[], None], fail: Callable[[Exception], None]
+    ) -> None:
         """Returns when every venue's stream stands. Raises VenueUnreachable if one can't be opened."""
-        ladder.warm_up()
-        self._engine, self._publish = engine, publish
+        self._engine, self._publish, self._fail = engine, publish, fail
+        self.spawn(asyncio.to_thread(ladder.warm_up))  # the first prices don't wait for the compiler
         for venue in engine.sessions:
             self._links[venue] = _Link(self, venue)
             self.spawn(self._links[venue].run())
@@ -89,6 +91,11 @@ class LiveDriver:
             await asyncio.sleep(_STEP_S)
             self._check()
         self._publish()
+
+    def catch_up(self) -> None:
+        """Judge silence as of now: after a stalled loop no question may see an old moment."""
+        self._engine.timer(clock.now_ns())
+        self.perform()
 
     async def stop(self) -> None:
         """Close every connection. Reports still under way arrive; then nothing more happens."""
@@ -130,8 +137,7 @@ class LiveDriver:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_NS / clock.SECOND)
-            self._engine.timer(clock.now_ns())
-            self.perform()
+            self.catch_up()
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -142,9 +148,9 @@ class LiveDriver:
         self._tasks.discard(task)
         if task.cancelled() or task.exception() is None:
             return
-        self._failure = self._failure or task.exception()
-        self._engine.kill()
-        self._publish()
+        error = task.exception()
+        self._failure = error if isinstance(error, Exception) else EngineClosed(repr(error), error)
+        self._fail(self._failure)
 
 
 class _Link:

@@ -8,7 +8,7 @@ from typing import Final
 
 from citadel_kit import clock, ladder
 from citadel_kit.errors import ConfigError, EngineClosed
-from citadel_kit.micro.session import Connect, FetchSnapshot
+from citadel_kit.micro.session import FetchSnapshot
 from citadel_kit.run.engine import Engine
 from citadel_kit.types import Frame, MarketSource
 from citadel_kit.venues import codec
@@ -38,8 +38,10 @@ class ReplayDriver:
         self._next: Frame | None = None
         self._tick_ns = 0
 
-    async def start(self, engine: Engine, publish: Callable[[], None]) -> None:
-        """Open all connections at the market's first moment; plays nothing yet."""
+    async def start(
+        self, engine: Engine, publish: Callable[[], None], fail: Callable[[Exception], None]
+    ) -> None:
+        """Open all connections at the market's first moment; plays nothing yet. `fail` is never called."""
         ladder.warm_up()
         self._engine, self._publish = engine, publish
         self._frames = self.market.frames()
@@ -67,42 +69,43 @@ class ReplayDriver:
         self._publish()
 
     def step(self, until_ns: int, stop: Callable[[], bool]) -> bool:
-        """Play one batch; True if there is more to play. When paced, a batch ends with each tick."""
+        """Play one batch of frames and ticks; True if there is more to play. Paced, a tick ends the batch."""
         for _ in range(_BATCH):
-            frame = self._next
             if stop():
                 return False
-            if frame is None or frame.recv_ns > until_ns:
-                self.ended = frame is None
-                if frame is not None:
-                    self._tick_to(until_ns)
-                    self._engine.advance(until_ns)
+            frame = self._next
+            if frame is None:
+                self.ended = True
                 return False
-            ticked = self._tick_to(frame.recv_ns)
-            self._engine.frame(frame.venue, frame.raw, frame.recv_ns)
-            self._perform()
-            self._next = next(self._frames, None)
-            if ticked and self.speed:
-                break
+            if min(self._tick_ns, frame.recv_ns) > until_ns:
+                self._engine.advance(until_ns)
+                return False
+            if self._tick_ns <= frame.recv_ns:
+                self._tick()
+                if self.speed:
+                    return True
+            else:
+                self._engine.frame(frame.venue, frame.raw, frame.recv_ns)
+                self._perform()
+                self._next = next(self._frames, None)
         return True
+
+    def catch_up(self) -> None:
+        """Between two pieces the market's time stands still: there is nothing to catch up with."""
 
     async def stop(self) -> None:
         """Reports still under way arrive; then nothing more happens."""
         self._engine.drain(seconds=10.0)
         self.ended = True
 
-    def _tick_to(self, now_ns: int) -> bool:
-        """Timer ticks that are due before `now_ns`."""
-        ticked = False
-        while self._tick_ns <= now_ns:
-            self._engine.timer(self._tick_ns)
-            self._perform()
-            self._publish()
-            self._tick_ns += TICK_NS
-            ticked = True
-        return ticked
+    def _tick(self) -> None:
+        self._engine.timer(self._tick_ns)
+        self._perform()
+        self._publish()
+        self._tick_ns += TICK_NS
 
     def _perform(self) -> None:
+        """A recorded connection can't be opened anew: after a hole its book stays STALE or in GAP."""
         while effects := self._engine.take_effects():
             for venue, effect in effects:
                 now_ns = self._engine.now_ns
@@ -110,6 +113,3 @@ class ReplayDriver:
                     body = self.market.snapshot(venue, effect.path)
                     if body is not None:
                         self._engine.frame(venue, body, now_ns, effect.symbol)
-                elif isinstance(effect, Connect):
-                    self._engine.closed(venue, now_ns, effect.reason, 0.0)
-                    self._engine.opened(venue, now_ns)

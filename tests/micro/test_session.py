@@ -206,6 +206,16 @@ def test_a_subscription_that_never_delivers_is_seen(session: Session) -> None:
     assert "no book update ever came" in effect.reason
 
 
+def test_a_dead_subscription_is_seen_after_a_reconnect_too(session: Session) -> None:
+    live(session)
+    session.on_close(3, "reset", 0.0)
+    session.on_open(4)
+    for k in range(1, 11):
+        session.on_frame(quote(k, "9.00", "11.00"), k * S)
+        session.on_timer(k * S)
+    assert any(isinstance(e, Connect) for e in session.on_timer(11 * S))
+
+
 def test_a_refused_subscription_is_seen(session: Session) -> None:
     session.on_open(0)
     (effect,) = session.on_frame(b'{"error":{"code":2,"msg":"Invalid request"},"id":1}', 1)

@@ -133,7 +133,8 @@ def test_closing_cancels_what_works_and_twice_is_fine(kit: HybridConnector) -> N
     assert kit.snapshot().orders[0].status == "working"
     kit.close()
     kit.close()
-    assert kit.snapshot().orders[0].status == "cancelled"
+    assert kit.snapshot().orders[0].status == kit.order("p1").status == "cancelled"
+    assert kit.fills() == []
     assert kit.snapshot().engine == "closed"
     assert "closed" in repr(kit)
 
@@ -147,7 +148,6 @@ def test_a_closed_engine_blocks_and_says_so(kit: HybridConnector) -> None:
         lambda: kit.submit(intent()),
         lambda: kit.run_for(1),
         kit.rearm,
-        kit.fills,
     ):
         with pytest.raises(EngineClosed, match="start a new one"):
             call()
@@ -297,3 +297,15 @@ def test_close_all_closes_all() -> None:
     HybridConnector(ReplayDriver(market()), name="x")
     close_all()
     assert engine_threads() == []
+
+
+def test_a_driver_that_dies_is_seen_at_once(kit: HybridConnector) -> None:
+    """Nobody calls: the panel alone must show that nothing attends to the books any more."""
+    order = kit.submit(intent(qty=100 * LOT))
+    kit.run_for(1)
+    kit._loop.call_soon_threadsafe(kit._die, ConnectionError("the stream's task failed"))
+    kit._thread.join(0.2)
+    assert kit.snapshot().engine.startswith("dead: ConnectionError")
+    assert kit.gate(intent()).reasons == ("engine",)
+    with pytest.raises(EngineClosed, match="dead"):
+        order.wait(1)

@@ -42,6 +42,7 @@ class World:
     def __init__(self, driver: LiveDriver | ReplayDriver, session: SessionConfig = QUICK) -> None:
         instruments = {i.venue: i for _, i in driver.feeds}
         self.driver, self.published = driver, list[MicroSnapshot]()
+        self.failures: list[Exception] = []
         self.engine = Engine(
             driver.feeds,
             PaperBroker(instruments.values()),
@@ -54,6 +55,9 @@ class World:
 
     def publish(self) -> None:
         self.published.append(self.engine.snapshot())
+
+    def fail(self, error: Exception) -> None:
+        self.failures.append(error)
 
     async def until(self, stop: Callable[[], bool]) -> None:
         await self.driver.play(10.0, stop)
@@ -100,7 +104,7 @@ def play(
     world = World(driver_of(venue, **options), session)
 
     async def run() -> None:
-        await world.driver.start(world.engine, world.publish)
+        await world.driver.start(world.engine, world.publish, world.fail)
         try:
             await scenario(world)
         finally:
@@ -153,7 +157,7 @@ def test_the_book_is_the_replays_on_the_same_real_frames(shared: Path, tmp_path:
     replayed = World(ReplayDriver(Tape(tmp_path / "tape", settings.instrument("binance", SYMBOL))))
 
     async def replay() -> None:
-        await replayed.driver.start(replayed.engine, replayed.publish)
+        await replayed.driver.start(replayed.engine, replayed.publish, replayed.fail)
         await replayed.driver.play(1e6, lambda: False)
 
     async def scenario(world: World) -> None:
@@ -288,7 +292,7 @@ def test_what_the_engine_does_not_survive_stops_the_trading_and_is_raised() -> N
         await asyncio.to_thread(venue.push, depth(107, 107))
         with pytest.raises(RuntimeError, match="a mistake of ours"):
             await world.driver.play(10.0, lambda: False)
-        assert world.engine.snapshot().guard != "ok"
+        assert [str(error) for error in world.failures] == ["a mistake of ours"]
 
     with LocalVenue() as venue:
         play(venue, scenario)

@@ -1,0 +1,51 @@
+"""The deterministic driver: what it does with a market's holes and snapshots."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from citadel_kit import settings
+from citadel_kit.errors import ConfigError, EngineClosed
+from citadel_kit.io.tape import Tape
+from citadel_kit.run.connector import HybridConnector
+from citadel_kit.run.replay import ReplayDriver
+from citadel_kit.types import FeedState
+
+BTC = settings.instrument("binance", "BTC/USDT")
+SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def holed(shared: Path, tmp_path: Path) -> Path:
+    """The first 4,000 frames of the real tape, with the recorder asleep for 40 s after the 2,000th."""
+    out = tmp_path / "holed.tape.gz"
+    frames = Tape(shared / "tapes" / "binance_spot_btcusdt.tape.gz", BTC).frames()
+    with gzip.open(out, "wb") as file:
+        for number, frame in zip(range(4_000), frames, strict=False):
+            late = 40 * SECOND if number >= 2_000 else 0
+            file.write(b"%d %s\n" % (frame.recv_ns + late, frame.raw))
+    return out
+
+
+def test_a_hole_in_a_tape_is_stale_and_ends_without_a_reconnect(holed: Path) -> None:
+    with HybridConnector(ReplayDriver(Tape(holed, BTC))) as kit:
+        kit.wait_live()
+        kit.run_until(lambda: kit.snapshot().venues[0].state == FeedState.STALE, 60)
+        stale = kit.snapshot()
+        assert "no frame for 2" in stale.venues[0].state_reason
+        assert stale.quote.bid_venue == "", "a STALE book is in no quote"
+        kit.run_for(60)
+        end = kit.snapshot().venues[0]
+        assert end.state == FeedState.LIVE, "nothing was lost: the links hold across the hole"
+        assert end.counts["connects"] == 1
+        with pytest.raises(EngineClosed, match="ended"):
+            kit.run_for(1)
+
+
+@pytest.mark.parametrize("speed", [-1.0, float("nan")])
+def test_a_pace_that_can_not_be_is_refused(holed: Path, speed: float) -> None:
+    with pytest.raises(ConfigError, match="speed"):
+        ReplayDriver(Tape(holed, BTC), speed=speed)
