@@ -134,7 +134,7 @@ def test_closing_cancels_what_works_and_twice_is_fine(kit: HybridConnector) -> N
     kit.close()
     kit.close()
     assert kit.snapshot().orders[0].status == kit.order("p1").status == "cancelled"
-    assert kit.fills() == []
+    assert sum(fill.qty for fill in kit.fills()) == round(kit.order("p1").filled * 10**5)
     assert kit.snapshot().engine == "closed"
     assert "closed" in repr(kit)
 
