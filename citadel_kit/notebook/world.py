@@ -16,7 +16,7 @@ from citadel_kit.io.store import read_candles
 from citadel_kit.io.tape import Tape
 from citadel_kit.macro.candles import closed_before, infer_timeframe, open_ns, timeframe_ns
 from citadel_kit.notebook.choice import check_choice
-from citadel_kit.run.connector import Driver
+from citadel_kit.run.driver import Driver
 from citadel_kit.run.live import LiveDriver
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.types import Instrument

@@ -69,6 +69,7 @@ class LiveDriver:
     ) -> None:
         """Returns when every venue's stream stands. Raises VenueUnreachable if one can't be opened."""
         self._engine, self._publish, self._fail = engine, publish, fail
+        self._failure, self._links = None, {}
         self.spawn(asyncio.to_thread(ladder.warm_up))  # the first prices don't wait for the compiler
         for venue in engine.sessions:
             self._links[venue] = _Link(self, venue)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from citadel_kit import clock, ladder
-from citadel_kit.errors import ConfigError, EngineClosed
+from citadel_kit.errors import ConfigError
 from citadel_kit.micro.session import FetchSnapshot
 from citadel_kit.run.engine import Engine
 from citadel_kit.types import Frame, MarketSource
@@ -33,7 +33,6 @@ class ReplayDriver:
         self.feeds = [(codec(market.wire, [i]), i) for i in market.instruments.values()]
         self.start_ns = market.start_ns
         self.feed_shows_our_orders = market.includes_our_orders
-        self.ended = False
         self._frames: Iterator[Frame] = iter(())
         self._next: Frame | None = None
         self._tick_ns = 0
@@ -52,12 +51,7 @@ class ReplayDriver:
         publish()
 
     async def play(self, seconds: float, stop: Callable[[], bool]) -> None:
-        """Play `seconds` of market time, or until `stop()`, or to the end of the market.
-
-        Raises EngineClosed when the market had already ended.
-        """
-        if self.ended:
-            raise EngineClosed("the recorded market has ended; start again for another run")
+        """Play `seconds` of market time, or until `stop()`, or to the end of the market."""
         until_ns = self._engine.now_ns + round(seconds * clock.SECOND)
         began_ns, origin_ns = clock.now_ns(), self._engine.now_ns
         while self.step(until_ns, stop):
@@ -75,7 +69,7 @@ class ReplayDriver:
                 return False
             frame = self._next
             if frame is None:
-                self.ended = True
+                self._engine.state = "ended"
                 return False
             if min(self._tick_ns, frame.recv_ns) > until_ns:
                 self._engine.advance(until_ns)
@@ -96,7 +90,7 @@ class ReplayDriver:
     async def stop(self) -> None:
         """Reports still under way arrive; then nothing more happens."""
         self._engine.drain(seconds=10.0)
-        self.ended = True
+        self._next = None
 
     def _tick(self) -> None:
         self._engine.timer(self._tick_ns)

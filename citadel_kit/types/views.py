@@ -95,7 +95,7 @@ class MicroSnapshot:
     """ok, or why the guard is tripped"""
     orders: tuple[OrderView, ...]
     engine: str
-    """running, paused, closed, or what it died of"""
+    """running, ended, closed, or what it died of"""
 
     def _repr_html_(self) -> str:
         cells = [("venue", "state", "bid", "ask", "spread, bps", "imbalance 1 / 5 / 10", "microprice")]
