@@ -520,8 +520,7 @@ def test_a_market_that_has_ended_says_so_and_trades_no_more(kit: HybridConnector
 def test_a_process_that_forgets_to_close_still_ends() -> None:
     code = (
         "from citadel_kit.run.connector import HybridConnector\n"
-        "from citadel_kit.run.engine import configure
-from citadel_kit.run.replay import ReplayDriver\n"
+        "from citadel_kit.run.replay import ReplayDriver\n"
         "from citadel_kit.exchange.synthetic import SyntheticMarket\n"
         "market = SyntheticMarket(start_ns=10**18, start_price=30_000.0, seed=1)\n"
         "kit = HybridConnector(ReplayDriver(market))\n"
