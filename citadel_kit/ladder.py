@@ -23,6 +23,7 @@ PROBLEMS: Final = {
     TOO_LARGE: "a number is too large for 62 bits",
 }
 _LIMIT: Final = 1 << 62
+_SIDE, _PRICE, _QTY, _OTHER = 0, 1, 2, 3  # the members of a level that names its side, in a list's order
 
 
 @register_jitable
@@ -120,6 +121,91 @@ def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> i
     return level if depth == 0 else BAD_SYNTAX
 
 
+@register_jitable
+def _is_text(raw: bytes, i: int, end: int, word: bytes) -> bool:
+    same = end - i == len(word)
+    for k in range(len(word) if same else 0):
+        same = same and raw[i + k] == word[k]
+    return same
+
+
+@register_jitable
+def _member(raw: bytes, i: int, end: int) -> int:
+    """Which member of a level the key `raw[i:end]` announces."""
+    if _is_text(raw, i, end, b"side"):
+        return _SIDE
+    if _is_text(raw, i, end, b"price_level"):
+        return _PRICE
+    return _QTY if _is_text(raw, i, end, b"new_quantity") else _OTHER
+
+
+@register_jitable
+def _side(raw: bytes, i: int, end: int) -> int:
+    """1, -1, or 0 for a word that names no side."""
+    if _is_text(raw, i, end, b"bid") or _is_text(raw, i, end, b"buy"):
+        return 1
+    return -1 if _is_text(raw, i, end, b"offer") or _is_text(raw, i, end, b"sell") else 0
+
+
+@register_jitable
+def _quoted(raw: bytes, i: int, end: int, decimals: int) -> int:
+    """The number that fills the text `raw[i:end]`, times 10**decimals, or < 0."""
+    if i >= end or raw[i] < 48 or raw[i] > 57:
+        return BAD_SYNTAX
+    value, behind = _number(raw, i, decimals)
+    return value if value < 0 or behind == end + 1 else BAD_SYNTAX
+
+
+def _parse_sided(
+    raw: bytes, price_decimals: int, qty_decimals: int, bids: Levels, asks: Levels
+) -> tuple[int, int]:
+    """Sort the levels of one JSON list into `bids` and `asks`, each in its order; both counts, or one < 0.
+
+    A level is a list of side, price and quantity, or an object with these by name; all three are texts.
+    """
+    bid_count = ask_count = depth = 0
+    side, price, qty = 0, BAD_SYNTAX, BAD_SYNTAX
+    keyed = False
+    member = _OTHER
+    i = 0
+    while i < len(raw):
+        c = raw[i]
+        if c == 91 or c == 123:  # [ {
+            depth += 1
+            keyed = c == 123
+            member = _OTHER if keyed else _SIDE
+            side, price, qty = 0, BAD_SYNTAX, BAD_SYNTAX
+        elif c == 93 or c == 125:  # ] }
+            depth -= 1
+            if depth < 0 or (depth == 1 and (side == 0 or price < 0 or qty < 0)):
+                return min(price, qty, BAD_SYNTAX), 0
+            if depth == 1 and side > 0:
+                bids[bid_count, 0], bids[bid_count, 1] = price, qty
+                bid_count += 1
+            elif depth == 1:
+                asks[ask_count, 0], asks[ask_count, 1] = price, qty
+                ask_count += 1
+        elif c == 34:
+            end = _behind_text(raw, i)
+            if depth != 2 or end >= len(raw):
+                return BAD_SYNTAX, 0
+            if keyed and end + 1 < len(raw) and raw[end + 1] == 58:  # :
+                member = _member(raw, i + 1, end)
+            elif member == _SIDE:
+                side = _side(raw, i + 1, end)
+            elif member == _PRICE:
+                price = _quoted(raw, i + 1, end, price_decimals)
+            elif member == _QTY:
+                qty = _quoted(raw, i + 1, end, qty_decimals)
+            i = end
+        elif c == 44 and depth == 2:  # ,
+            member = _OTHER if keyed else min(member + 1, _OTHER)
+        elif depth < 2 and c != 44 and c != 32:
+            return BAD_SYNTAX, 0
+        i += 1
+    return (bid_count, ask_count) if depth == 0 else (BAD_SYNTAX, 0)
+
+
 def _merge(book: Levels, size: int, levels: Levels, sign: int) -> int:
     """Set or delete `levels` in the ascending `book[:size]` of sign × price; the new size.
 
@@ -155,16 +241,18 @@ def _merge(book: Levels, size: int, levels: Levels, sign: int) -> int:
 
 
 _parse_jit: Any = numba.njit(cache=True, nogil=True)(_parse)
+_sided_jit: Any = numba.njit(cache=True, nogil=True)(_parse_sided)
 _merge_jit: Any = numba.njit(cache=True, nogil=True)(_merge)
-_kernels: dict[str, Any] = {"parse": _parse, "merge": _merge}
+_kernels: dict[str, Any] = {"parse": _parse, "sided": _parse_sided, "merge": _merge}
 
 
 def warm_up() -> None:
     """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
     out = np.zeros((1, 2), np.int64)
     _parse_jit(b'[["1","1"]]', 0, 0, out)
+    _sided_jit(b'[["buy","1","1"]]', 0, 0, out, out)
     _merge_jit(np.zeros((2, 2), np.int64), 0, out, 1)
-    _kernels.update(parse=_parse_jit, merge=_merge_jit)
+    _kernels.update(parse=_parse_jit, sided=_sided_jit, merge=_merge_jit)
 
 
 def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
@@ -179,6 +267,22 @@ def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
     if count < 0:
         raise ValueError(PROBLEMS[count])
     return out[:count]
+
+
+def parse_sided(raw: bytes, price_decimals: int, qty_decimals: int) -> tuple[Levels, Levels]:
+    """Bids and asks of a JSON list that mixes them, each in the order of the list.
+
+    A level is `["buy", "61737.63", "0.5"]`, or an object with `side`, `price_level` and `new_quantity` among
+    its members. Raises ValueError as `parse_levels` does, and for any other name of a side.
+    """
+    if not raw.startswith(b"["):
+        raise ValueError(PROBLEMS[BAD_SYNTAX])
+    room = raw.count(b"[") + raw.count(b"{")
+    bids, asks = np.empty((room, 2), np.int64), np.empty((room, 2), np.int64)
+    bid_count, ask_count = _kernels["sided"](raw, price_decimals, qty_decimals, bids, asks)
+    if bid_count < 0:
+        raise ValueError(PROBLEMS[bid_count])
+    return bids[:bid_count], asks[:ask_count]
 
 
 class Ladder:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -136,3 +139,122 @@ def largest_fall_bps(history: list[tuple[int, float]], window_ns: int) -> float:
         for end, late in history[i:]
         if end - start <= window_ns
     )
+
+
+# --- the global quote, in exact fractions -----------------------------------------------------------------
+
+
+def solid_touch(
+    levels: list[tuple[Fraction, Fraction]], min_notional: Fraction
+) -> tuple[Fraction, Fraction] | None:
+    """The best price down to which price × quantity adds up to `min_notional`, and the quantity so far."""
+    for n in range(1, len(levels) + 1):
+        if sum(price * qty for price, qty in levels[:n]) >= min_notional:
+            return levels[n - 1][0], sum((qty for _, qty in levels[:n]), Fraction(0))
+    return None
+
+
+def exchanged(
+    price: Fraction, way: str, rate: tuple[Fraction, Fraction], is_bid: bool, step: Fraction
+) -> Fraction:
+    """A price in another currency, by the rate's (bid, ask), rounded to `step` to our disadvantage.
+
+    `way`: "times" where the rate is a price of that currency in ours, "over" where it is one of ours in that.
+    """
+    bid, ask = rate
+    if is_bid:
+        exact = price * bid if way == "times" else price / ask
+        return math.floor(exact / step) * step
+    exact = price * ask if way == "times" else price / bid
+    return math.ceil(exact / step) * step
+
+
+def paying_units(costs: list[tuple[int, int]], values: list[tuple[int, int]]) -> tuple[int, int]:
+    """Quantity and profit of pairing single units, the cheapest with the dearest, while that pays."""
+    bought = sorted(price for price, qty in costs for _ in range(qty))
+    sold = sorted((price for price, qty in values for _ in range(qty)), reverse=True)
+    gains = [value - cost for cost, value in zip(bought, sold, strict=False) if value > cost]
+    return len(gains), sum(gains)
+
+
+# --- flow -------------------------------------------------------------------------------------------------
+
+
+class PlainFlow:
+    """Keeps every top (time, bid, bid_qty, ask, ask_qty; zeros: none) and trade (time, qty, side).
+
+    The arguments are those of `FlowConfig`.
+    """
+
+    def __init__(
+        self, window_ns: int, slots: int, spread_ns: int, spread_slots: int, grid_ns: int, returns: int
+    ) -> None:
+        self.short, self.long = (window_ns // slots, slots), (spread_ns // spread_slots, spread_slots)
+        self.grid_ns, self.returns = grid_ns, returns
+        self.tops: list[tuple[int, int, int, int, int]] = []
+        self.trades: list[tuple[int, int, int]] = []
+
+    @staticmethod
+    def start(now: int, window: tuple[int, int]) -> int:
+        """Of the oldest slot of a window."""
+        width, count = window
+        return (now // width - count + 1) * width
+
+    def stretches(self, now: int, window: tuple[int, int]) -> list[tuple[float, int]]:
+        """(spread in bps, how long it stood within the window)"""
+        ends = [top[0] for top in self.tops[1:]] + [now]
+        return [
+            ((ask - bid) / ((ask + bid) / 2) * 1e4, end - max(begin, self.start(now, window)))
+            for (begin, bid, _, ask, _), end in zip(self.tops, ends, strict=False)
+            if bid and ask and end > max(begin, self.start(now, window))
+        ]
+
+    def covered_ns(self, now: int) -> int:
+        return sum(duration for _, duration in self.stretches(now, self.short))
+
+    def spread_quantile(self, now: int, share: float) -> float:
+        stretches = sorted(self.stretches(now, self.long))
+        total = sum(duration for _, duration in stretches)
+        for n in range(1, len(stretches) + 1):
+            if sum(duration for _, duration in stretches[:n]) >= share * total:
+                return stretches[n - 1][0]
+        return math.nan
+
+    def order_flow(self, now: int) -> int:
+        total = 0
+        for before, after in itertools.pairwise(self.tops):
+            _, bid0, bid_qty0, ask0, ask_qty0 = before
+            time, bid, bid_qty, ask, ask_qty = after
+            if not (bid0 and ask0 and bid and ask) or time < self.start(now, self.short):
+                continue
+            total += bid_qty if bid > bid0 else -bid_qty0 if bid < bid0 else bid_qty - bid_qty0
+            total -= ask_qty if ask < ask0 else -ask_qty0 if ask > ask0 else ask_qty - ask_qty0
+        return total
+
+    def volumes(self, now: int) -> tuple[int, int]:
+        """Bought and sold by aggressors."""
+        recent = [trade for trade in self.trades if trade[0] >= self.start(now, self.short)]
+        return sum(qty for _, qty, side in recent if side > 0), sum(
+            qty for _, qty, side in recent if side < 0
+        )
+
+    def mid_before(self, time: int) -> float:
+        earlier = [top for top in self.tops if top[0] < time]
+        return (
+            (earlier[-1][1] + earlier[-1][3]) / 2
+            if earlier and earlier[-1][1] and earlier[-1][3]
+            else math.nan
+        )
+
+    def volatility(self, now: int) -> float:
+        last = now // self.grid_ns
+        squares = []
+        for end in range((last - self.returns + 1) * self.grid_ns, last * self.grid_ns + 1, self.grid_ns):
+            begin = end - self.grid_ns
+            hole = any(begin <= time < end and not (bid and ask) for time, bid, _, ask, _ in self.tops)
+            a, b = self.mid_before(begin), self.mid_before(end)
+            if a > 0 and b > 0 and not hole:
+                squares.append(math.log(b / a) ** 2)
+        if 2 * len(squares) < self.returns:
+            return math.nan
+        return 1e4 * math.sqrt(sum(squares) / (len(squares) * self.grid_ns / 1e9))

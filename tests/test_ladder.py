@@ -14,7 +14,7 @@ from naive import PlainLadder
 from citadel_kit import ladder
 from citadel_kit.types import Side, to_units
 
-PLAIN = {"parse": ladder._parse, "merge": ladder._merge}
+PLAIN = {"parse": ladder._parse, "sided": ladder._parse_sided, "merge": ladder._merge}
 
 
 @pytest.fixture(scope="module", params=["plain", "compiled"], autouse=True)
@@ -77,6 +77,80 @@ def test_parse_returns_exactly_what_the_wire_says(
 def test_parse_refuses(raw: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         ladder.parse_levels(raw, 2, 2)
+
+
+sided_levels = st.lists(
+    st.tuples(st.sampled_from(["bid", "offer"]), st.integers(0, 10**9), st.integers(0, 10**12)), max_size=30
+)
+
+
+@given(
+    sided_levels,
+    st.integers(0, 8),
+    st.integers(0, 8),
+    st.integers(0, 6),
+    st.permutations(range(4)),
+    st.booleans(),
+)
+def test_mixed_sides_part_into_what_the_wire_says(
+    rows: list[tuple[str, int, int]],
+    price_decimals: int,
+    qty_decimals: int,
+    padding: int,
+    order: list[int],
+    keyed: bool,
+) -> None:
+    """Members of an object may come in any order, and one holds digits that are no level."""
+    texts = [(s, wire(p, price_decimals, padding), wire(q, qty_decimals, padding)) for s, p, q in rows]
+    if keyed:
+        names = ("side", "price_level", "new_quantity", "event_time")
+        time = "2021-04-17T16:43:37.000000Z"
+        objects = [dict(zip(names, (*row, time), strict=True)) for row in texts]
+        raw = json.dumps([{names[k]: o[names[k]] for k in order} for o in objects])
+    else:
+        raw = json.dumps([[{"bid": "buy", "offer": "sell"}[s], p, q] for s, p, q in texts])
+    bids, asks = ladder.parse_sided(raw.encode(), price_decimals, qty_decimals)
+    assert bids.tolist() == [[p, q] for s, p, q in rows if s == "bid"]
+    assert asks.tolist() == [[p, q] for s, p, q in rows if s == "offer"]
+    assert bids.flags.c_contiguous
+    assert asks.flags.c_contiguous
+
+
+SIDED = b'[{"side":"bid","event_time":"2021-04-17","price_level":"1.5","new_quantity":"0"}]'
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (SIDED.replace(b'"bid"', b'"bids"'), "not a list"),
+        (SIDED.replace(b'"bid"', b'"ask"'), "not a list"),
+        (SIDED.replace(b'"side":"bid",', b""), "not a list"),
+        (SIDED.replace(b',"new_quantity":"0"', b""), "not a list"),
+        (SIDED.replace(b"price_level", b"price_Level"), "not a list"),
+        (SIDED.replace(b'"1.5"', b"1.5"), "not a list"),
+        (SIDED.replace(b'"1.5"', b'"-1.5"'), "not a list"),
+        (SIDED.replace(b'"1.5"', b'"1.5 "'), "not a list"),
+        (SIDED.replace(b'"1.5"', b'""'), "not a list"),
+        (SIDED.replace(b'"1.5"', b'"1e5"'), "not a list"),
+        (SIDED.replace(b'"1.5"', b'["1.5"]'), "not a list"),
+        (SIDED.replace(b'"1.5"', b'"1.555"'), "more decimals"),
+        (SIDED.replace(b'"0"', b'"0.001"'), "more decimals"),
+        (SIDED.replace(b'"0"', b'"9999999999999999999"'), "too large"),
+        (SIDED[:-1], "not a list"),
+        (SIDED[:-4], "not a list"),
+        (SIDED + b"]", "not a list"),
+        (SIDED[1:-1], "not a list"),
+        (b'[["buy","1"]]', "not a list"),
+        (b'[["1","1","buy"]]', "not a list"),
+        (b'["buy","1","1"]', "not a list"),
+        (b"[null]", "not a list"),
+        (b'"none"', "not a list"),
+        (b"", "not a list"),
+    ],
+)
+def test_parse_sided_refuses(raw: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        ladder.parse_sided(raw, 2, 2)
 
 
 def test_a_number_is_exact_up_to_the_last_unit() -> None:

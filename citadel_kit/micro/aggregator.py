@@ -1,69 +1,213 @@
-"""The global best bid and ask over the LIVE books of several venues."""
+"""The global best bid and ask over the LIVE books of several venues, and what pays between them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import nan
+from typing import NamedTuple
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.types import BookTop, GlobalQuote, Instrument
+from citadel_kit.micro.opportunity import Opportunities
+from citadel_kit.micro.quoted import Conversion, Quoted, Source, currencies, fee_units, scale
+from citadel_kit.settings import Fees
+from citadel_kit.types import BookReader, BookTop, GlobalQuote, Instrument, Opportunity
+
+
+class QuoteConfig(NamedTuple):
+    max_silence_ns: int = 10_000_000_000
+    """A venue without a frame of any kind for this long leaves the quote, whatever its session says."""
+    max_age_ns: int = 60_000_000_000
+    """So does a book without a change for this long: its subscription may be dead."""
+    conversion_max_age_ns: int = 60_000_000_000
+    """The same for a conversion quote."""
+    min_notional: float = 10.0
+    """In the venue's quote currency: less than this at the touch is dust; `quoted.Quoted` states the rule."""
+    verified_only: bool = True
+    """False: venues whose books can't be verified count too."""
 
 
 class DataAggregator:
-    """Keeps each venue's top, and compares them in the finest decimals of all.
+    """Compares the venues' quotes of one base asset, in integers, in one currency.
 
-    To finer decimals the conversion is exact, so no edge is made by rounding. A venue without a top (its book
-    is not LIVE) is in no quote; a crossed global quote is shown as crossed, never mended.
+    `currency` is the common one, by default that of the first instrument. Quotes in another count only
+    through a `conversions` instrument (such as `USDT/USD`) whose own top is handed in by `update` as every
+    other; without a fresh one they stand apart (`GlobalQuote.apart`). At most one conversion a currency.
+    `fees`, of every venue, are needed for `opportunities`. `unverified`: venues whose books nobody checks.
+
+    A venue is out at once by `drop`, else within `QuoteConfig.max_silence_ns` of its last frame: the caller
+    tells of frames by `heard`. A crossed quote is shown as crossed, never mended. Venue or symbol in another
+    spelling: KeyError naming the known ones. Raises ConfigError for instruments that can't be compared.
     """
 
-    def __init__(self, instruments: Sequence[Instrument]) -> None:
-        symbols = {i.symbol for i in instruments}
-        if len(symbols) != 1:
-            raise ConfigError("instruments", f"one symbol is compared across venues, not {sorted(symbols)}")
-        self._instruments = {i.venue: i for i in instruments}
-        self._decimals = max(i.price_decimals for i in instruments)
-        self._tops: dict[str, BookTop] = {}
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        *,
+        conversions: Sequence[Instrument] = (),
+        currency: str = "",
+        fees: Mapping[str, Fees] | None = None,
+        unverified: Collection[str] = (),
+        config: QuoteConfig | None = None,
+    ) -> None:
+        self.config = config or QuoteConfig()
+        bases = {currencies(i.symbol)[0] for i in instruments}
+        if len(bases) != 1:
+            raise ConfigError("instruments", f"one base asset is compared across venues, not {sorted(bases)}")
+        self.currency = currency or currencies(instruments[0].symbol)[1]
+        self._units = scale(instruments, self.config.min_notional)
+        self._seeks = fees is not None
+        self._unverified = frozenset(unverified)
+        self._opportunities = Opportunities()
+        self._conversions: dict[str, Conversion] = {}
+        self._sources: dict[tuple[str, str], Quoted | Conversion] = {}
+        taker = {i.venue: _fee(fees, i.venue) for i in (*instruments, *conversions)}
+        for instrument in conversions:
+            self._add_conversion(instrument, taker[instrument.venue])
+        limits = self.config.max_age_ns, self.config.max_silence_ns
+        for i in instruments:
+            rate = self._conversions.get(currencies(i.symbol)[1])
+            self._add(Quoted(i, self._units, self.currency, rate, taker[i.venue], limits))
+        self._quotes = [s for s in self._sources.values() if isinstance(s, Quoted) and self._counts(s)]
+        self._of_venue: dict[str, list[Source]] = {}
+        for source in self._sources.values():
+            self._of_venue.setdefault(source.instrument.venue, []).append(source)
 
-    def update(self, venue: str, top: BookTop) -> None:
-        """A LIVE book's new top. Raises KeyError for a venue that is not one of the instruments'."""
-        self._tops[self._instruments[venue].venue] = top
+    # --- inputs ------------------------------------------------------------------
 
-    def drop(self, venue: str) -> None:
-        """The venue's book is not LIVE any more."""
-        self._tops.pop(venue, None)
+    def heard(self, venue: str, now_ns: int) -> None:
+        """A frame of any kind came from the venue."""
+        sources = self._of_venue.get(venue)
+        if sources is None:
+            raise KeyError(f"no venue {venue!r}; there are: {', '.join(self._of_venue)}")
+        for source in sources:
+            source.heard_ns = now_ns
+
+    def update(
+        self, venue: str, symbol: str, top: BookTop, now_ns: int, book: BookReader | None = None
+    ) -> None:
+        """A LIVE book's new top. `book` shows what lies behind it; it is read until the next `drop`."""
+        source = self._source(venue, symbol)
+        source.heard_ns = now_ns
+        if isinstance(source, Conversion):
+            source.set(top)
+            self._converted(source, now_ns)
+            return
+        source.set(top, book)
+        if self._seeks and self._counts(source):
+            self._opportunities.judge(source, self._quotes, now_ns)
+
+    def drop(self, venue: str, symbol: str, now_ns: int) -> None:
+        """The book is not LIVE any more."""
+        source = self._source(venue, symbol)
+        if isinstance(source, Conversion):
+            source.set(None)
+            self._converted(source, now_ns)
+        else:
+            source.clear()
+            self._opportunities.end(source)
+
+    # --- facts ------------------------------------------------------------------
 
     def quote(self, now_ns: int) -> GlobalQuote:
         """The best of each side; the larger quantity wins among equal prices."""
-        bids = [
-            (self._scaled(v, t.bid), self._size(v, t.bid_qty), v, t) for v, t in self._tops.items() if t.bid
-        ]
-        asks = [
-            (self._scaled(v, t.ask), self._size(v, t.ask_qty), v, t) for v, t in self._tops.items() if t.ask
-        ]
-        bid, bid_qty, bid_venue, bid_ns = 0, nan, "", now_ns + 1
-        ask, ask_qty, ask_venue, ask_ns = 0, nan, "", now_ns + 1
-        if bids:
-            bid, bid_qty, bid_venue, top = max(bids, key=lambda row: row[:2])
-            bid_ns = top.recv_ns
-        if asks:
-            ask, ask_qty, ask_venue, top = min(asks, key=lambda row: (row[0], -row[1]))
-            ask_ns = top.recv_ns
-        scale = 10**self._decimals
+        together: list[Quoted] = []
+        apart: dict[str, list[Quoted]] = {}
+        for source in self._quotes:
+            if source.comparable(now_ns):
+                together.append(source)
+            elif source.fresh(now_ns):
+                apart.setdefault(source.currency, []).append(source)
+        others = tuple(self._best(rows, name, now_ns, ()) for name, rows in apart.items())
+        return self._best(together, self.currency, now_ns, others)
+
+    def opportunities(self, now_ns: int) -> tuple[Opportunity, ...]:
+        """What pays now after taker fees, the most profitable first; always empty without `fees`."""
+        return self._opportunities.list(self._units, self.currency, now_ns)
+
+    def left_out(self, venue: str, symbol: str, now_ns: int) -> str:
+        """Why this instrument is not in the common quote, and what would bring it in; empty where it is."""
+        source = self._source(venue, symbol)
+        if not self._counts(source):
+            return f"{venue} is unverified; verified_only=False lets it count"
+        if problem := source.fault(now_ns):
+            return problem
+        if isinstance(source, Conversion) or source.at_home:
+            return ""
+        if source.conversion is None:
+            return f"no conversion of {source.currency} into {self.currency} is given: it stands apart"
+        problem = source.conversion.fault(now_ns)
+        return problem and f"it stands apart: of {source.conversion.instrument.symbol}, {problem}"
+
+    # --- parts ------------------------------------------------------------------
+
+    def _source(self, venue: str, symbol: str) -> Quoted | Conversion:
+        source = self._sources.get((venue, symbol))
+        if source is None:
+            known = ", ".join(f"{v} {s}" for v, s in self._sources)
+            raise KeyError(f"no {venue!r} {symbol!r}; there are: {known}")
+        return source
+
+    def _counts(self, source: Source) -> bool:
+        return not (self.config.verified_only and source.instrument.venue in self._unverified)
+
+    def _add(self, source: Quoted | Conversion) -> None:
+        key = source.instrument.venue, source.instrument.symbol
+        if key in self._sources:
+            raise ConfigError("instruments", f"{' '.join(key)} is named twice")
+        self._sources[key] = source
+
+    def _add_conversion(self, instrument: Instrument, fee: int) -> None:
+        limits = self.config.conversion_max_age_ns, self.config.max_silence_ns
+        conversion = Conversion(instrument, self.currency, fee, *limits)
+        if conversion.currency in self._conversions:
+            raise ConfigError("conversions", f"{conversion.currency} has more than one")
+        self._add(conversion)
+        if self._counts(conversion):
+            self._conversions[conversion.currency] = conversion
+
+    def _converted(self, conversion: Conversion, now_ns: int) -> None:
+        """Its top is new or gone."""
+        for quoted in self._quotes:
+            if quoted.conversion is conversion:
+                quoted.convert()
+                if self._seeks:
+                    others = [q for q in self._quotes if q.currency != quoted.currency]
+                    self._opportunities.judge(quoted, others, now_ns)
+
+    def _best(
+        self, rows: Iterable[Quoted], currency: str, now_ns: int, apart: tuple[GlobalQuote, ...]
+    ) -> GlobalQuote:
+        home = currency == self.currency
+        buyer = seller = None
+        bid = bid_qty = ask = ask_qty = 0
+        for row in rows:
+            price, qty = (row.home_bid if home else row.bid), row.bid_qty
+            if price and (price > bid or (price == bid and qty > bid_qty)):
+                buyer, bid, bid_qty = row, price, qty
+            price, qty = (row.home_ask if home else row.ask), row.ask_qty
+            if price and (not ask or price < ask or (price == ask and qty > ask_qty)):
+                seller, ask, ask_qty = row, price, qty
+        scale, amount = 10**self._units.price_decimals, 10**self._units.qty_decimals
         return GlobalQuote(
-            bid=bid / scale if bids else nan,
-            bid_qty=bid_qty,
-            bid_venue=bid_venue,
-            bid_age_ns=now_ns - bid_ns,
-            ask=ask / scale if asks else nan,
-            ask_qty=ask_qty,
-            ask_venue=ask_venue,
-            ask_age_ns=now_ns - ask_ns,
-            crossed=bool(bids) and bool(asks) and bid >= ask,
+            bid=bid / scale if buyer else nan,
+            bid_qty=bid_qty / amount if buyer else nan,
+            bid_venue=buyer.instrument.venue if buyer else "",
+            bid_symbol=buyer.instrument.symbol if buyer else "",
+            bid_age_ns=now_ns - buyer.recv_ns(home) if buyer else -1,
+            ask=ask / scale if seller else nan,
+            ask_qty=ask_qty / amount if seller else nan,
+            ask_venue=seller.instrument.venue if seller else "",
+            ask_symbol=seller.instrument.symbol if seller else "",
+            ask_age_ns=now_ns - seller.recv_ns(home) if seller else -1,
+            crossed=buyer is not None and seller is not None and bid >= ask,
+            currency=currency,
+            apart=apart,
         )
 
-    def _scaled(self, venue: str, price: int) -> int:
-        return int(price * 10 ** (self._decimals - self._instruments[venue].price_decimals))
 
-    def _size(self, venue: str, qty: int) -> float:
-        instrument = self._instruments[venue]
-        return instrument.qty(qty) * instrument.contract_size
+def _fee(fees: Mapping[str, Fees] | None, venue: str) -> int:
+    if fees is None:
+        return 0
+    if venue not in fees:
+        raise ConfigError("fees", f"there are none for {venue!r}", f"Given: {', '.join(fees) or 'none'}")
+    return fee_units(fees[venue].taker_bps)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from citadel_kit.errors import BookCorrupt, SequenceGap
 from citadel_kit.ladder import Ladder
 from citadel_kit.types import BookTop, BookUpdate, Instrument, Levels, Link, Quote, Side
 
+CHECKS = ("checksums_right", "checksums_wrong", "crossed")
+"""What a book counts, beside what its session does."""
+
 
 class Rules(Protocol):
-    """The part of a codec a book needs: how a venue's updates follow each other."""
+    """The part of a codec a book needs: how updates follow each other, and what proves the result."""
+
+    depth: int
+    checksum_depth: int
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link: ...
+
+    def checksum(self, instrument: Instrument, bids: Levels, asks: Levels) -> int: ...
 
 
 class Book:
@@ -24,7 +32,9 @@ class Book:
 
     def __init__(self, instrument: Instrument, rules: Rules) -> None:
         self.instrument = instrument
+        self.checks = dict.fromkeys(CHECKS, 0)
         self._rules = rules
+        self._depth, self._checksum_depth = rules.depth, rules.checksum_depth
         self._bids, self._asks = Ladder(Side.BUY), Ladder(Side.SELL)
         self.clear()
 
@@ -41,13 +51,10 @@ class Book:
         """Is the snapshot all there is?"""
 
     def snapshot(self, update: BookUpdate) -> None:
-        """Replace the book. Raises BookCorrupt where it is crossed."""
+        """Replace the book. Raises BookCorrupt where it is crossed or its checksum is wrong."""
         self.clear()
-        self._bids.apply(update.bids)
-        self._asks.apply(update.asks)
         self.synced = self.just_synced = True
-        self._stamp(update)
-        self._check()
+        self._apply(update)
 
     def delta(self, update: BookUpdate) -> bool:
         """Apply the next delta; False if it is old news. Raises SequenceGap or BookCorrupt."""
@@ -56,13 +63,11 @@ class Book:
             return False
         if link == Link.GAP:
             expected = self.seq + 1
+            got = update.prev_seq + 1 if update.prev_seq >= 0 else update.first_seq
             self.clear()
-            raise SequenceGap(self.instrument.venue, self.instrument.symbol, expected, update.first_seq)
-        self._bids.apply(update.bids)
-        self._asks.apply(update.asks)
+            raise SequenceGap(self.instrument.venue, self.instrument.symbol, expected, got)
         self.just_synced = False
-        self._stamp(update)
-        self._check()
+        self._apply(update)
         return True
 
     def agrees(self, quote: Quote) -> bool:
@@ -86,12 +91,27 @@ class Book:
     def qty_at(self, side: int, price: int) -> int:
         return (self._bids if side == Side.BUY else self._asks).qty_at(price)
 
-    def _stamp(self, update: BookUpdate) -> None:
+    def _apply(self, update: BookUpdate) -> None:
+        self._bids.apply(update.bids)
+        self._asks.apply(update.asks)
+        if self._depth:
+            self._bids.truncate(self._depth)
+            self._asks.truncate(self._depth)
         self.seq, self.recv_ns, self.exch_ns = update.last_seq, update.recv_ns, update.exch_ns
-
-    def _check(self) -> None:
         bid, ask = self._bids.best()[0], self._asks.best()[0]
         if bid and ask and bid >= ask:
-            venue, symbol = self.instrument.venue, self.instrument.symbol
-            self.clear()
-            raise BookCorrupt(venue, symbol, f"crossed: bid {bid} is not below ask {ask}")
+            self._corrupt("crossed", f"crossed: bid {bid} is not below ask {ask}")
+        if self._checksum_depth and update.checksum >= 0:
+            self._check_sum(update.checksum)
+
+    def _check_sum(self, theirs: int) -> None:
+        bids, asks = self._bids.levels(self._checksum_depth), self._asks.levels(self._checksum_depth)
+        ours = self._rules.checksum(self.instrument, bids, asks)
+        if ours != theirs:
+            self._corrupt("checksums_wrong", f"checksum {theirs} came, the book's is {ours}")
+        self.checks["checksums_right"] += 1
+
+    def _corrupt(self, check: str, problem: str) -> NoReturn:
+        self.checks[check] += 1
+        self.clear()
+        raise BookCorrupt(self.instrument.venue, self.instrument.symbol, problem)

@@ -1,134 +1,84 @@
 """One connection to one venue, as a pure state machine: what came in → what to do, and what is now true.
 
-For each book:
+For each book (`micro.feed`), where the snapshot comes by REST (R), in the stream (S), or where a new one
+needs a new connection (C):
 
-    state     input                                   next      effect
-    INIT      connection opened                       SYNCING   Send(subscribe)
-    SYNCING   first delta (buffered)                  SYNCING   FetchSnapshot
-    SYNCING   snapshot older than the buffer          SYNCING   FetchSnapshot again
-    SYNCING   snapshot, and a delta that links to it  LIVE      TopChanged per applied delta
-    SYNCING   nothing came for `silent_ns`            SYNCING   Reconnect
-    LIVE      delta that links                        LIVE      TopChanged
-    LIVE      missing link, crossed, oracle disagrees GAP       FetchSnapshot (on the next delta)
+    state     input                                        next      effect
+    INIT      connection opened                            SYNCING   Send(subscribe)
+    SYNCING   R: first delta (buffered)                    SYNCING   FetchSnapshot
+    SYNCING   R: snapshot older than the buffer            SYNCING   FetchSnapshot again
+    SYNCING   R: snapshot, and a delta that links to it    LIVE      TopChanged per applied delta
+    SYNCING   S, C: snapshot                               LIVE      TopChanged
+    SYNCING   asked-for snapshot doesn't come              SYNCING   asked for again; after three, Connect
+    SYNCING   nothing of the book came for `silent_ns`     GAP       Connect
+    LIVE      delta that links, and is proved right        LIVE      TopChanged
+    LIVE      S, C: snapshot                               LIVE      TopChanged; the book is replaced
+    LIVE      missing link, bad checksum, crossed, oracle  GAP       R: FetchSnapshot (on the next delta)
+              disagrees, malformed frame                             S: Send(resubscribe)  C: Connect
+    LIVE      hole in the numbers of the connection        GAP       as above, for every book
     GAP       as SYNCING
-    LIVE      no frame for too long                   STALE
-    STALE     any frame                               LIVE
-    STALE     no frame for `reconnect_ns`             STALE     Reconnect
-    any       connection closed                       INIT      Connect after a back-off
+    LIVE      no heartbeat for too long                    STALE
+    STALE     delta                                        STALE     the book is kept up to date, not shown
+    STALE     heartbeat                                    LIVE      TopChanged
+    any       no heartbeat for `reconnect_ns`              GAP       Connect
+    any       a subscription is refused                    GAP       Connect, after the longest back-off
+    any       the connection is `life_ns` old              GAP       Connect
+    any       connection closed                            INIT      Connect after a back-off
 
-The driver performs the effects and hands their results back in. Time and random draws are arguments.
+The heartbeat is the venue's own; where it has none, the answer to our ping once a second: the venue's, or, as
+Binance counts and limits what we send, the pong frame of the websocket protocol. On a recording it is any
+frame. Neither silence of a book nor its news says anything about it: what was held up on its way comes late.
+
+After a Connect everything is ignored until the connection is closed and another opened. The driver performs
+the effects and hands their results back in. Time and random draws are arguments.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from statistics import median
-from typing import NamedTuple
+from typing import Final
 
-from citadel_kit.errors import BookCorrupt, DecodeError, SequenceGap
-from citadel_kit.micro.book import Book
+from citadel_kit.errors import DecodeError
+from citadel_kit.micro.effects import (
+    Connect,
+    Effect,
+    FetchSnapshot,
+    Send,
+    StateChanged,
+    TopChanged,
+    Traded,
+)
+from citadel_kit.micro.feed import BookFeed
+from citadel_kit.micro.liveness import Backoff, Rhythm, SessionConfig
 from citadel_kit.types import (
     Ack,
-    BookTop,
     BookUpdate,
     Codec,
+    ConnectionSeq,
+    Event,
     FeedState,
+    Heartbeat,
     Instrument,
     Quote,
     Trade,
     Unknown,
 )
 
+__all__ = [
+    "BookFeed",
+    "Connect",
+    "Effect",
+    "FetchSnapshot",
+    "Send",
+    "Session",
+    "SessionConfig",
+    "StateChanged",
+    "TopChanged",
+    "Traded",
+]
 
-class SessionConfig(NamedTuple):
-    stale_factor: float = 4.0
-    """A feed is STALE when silent for this many times the rolling median of its own frame intervals …"""
-    stale_floor_ns: int = 2_000_000_000
-    """… but not sooner than this."""
-    reconnect_ns: int = 15_000_000_000
-    """Silence after which the connection is given up."""
-    silent_ns: int = 10_000_000_000
-    """Subscribed, and no book update came: the subscription is taken for dead."""
-    snapshot_timeout_ns: int = 5_000_000_000
-    """A snapshot that was asked for and did not come is asked for again."""
-    max_buffer: int = 5_000
-    """Deltas kept while a snapshot is on its way; more than these start the sync anew."""
-    backoff_floor_ns: int = 500_000_000
-    backoff_cap_ns: int = 60_000_000_000
-    backoff_reset_ns: int = 60_000_000_000
-    """The back-off starts small again only after this long a connection with a LIVE book."""
-
-
-class Send(NamedTuple):
-    text: str
-
-
-class FetchSnapshot(NamedTuple):
-    symbol: str
-    path: str
-
-
-class Connect(NamedTuple):
-    """Open a (new) connection after `delay_ns`, closing the old one if it still stands."""
-
-    delay_ns: int
-    reason: str
-
-
-class TopChanged(NamedTuple):
-    symbol: str
-    top: BookTop
-
-
-class StateChanged(NamedTuple):
-    symbol: str
-    state: FeedState
-    reason: str
-
-
-class Traded(NamedTuple):
-    trade: Trade
-
-
-Effect = Send | FetchSnapshot | Connect | TopChanged | StateChanged | Traded
-
-_QUOTES_KEPT = 512
-_INTERVALS_KEPT = 64
-
-
-class BookFeed:
-    """One book of a session: its state, why, and what was counted."""
-
-    def __init__(self, instrument: Instrument, codec: Codec) -> None:
-        self.instrument = instrument
-        self.book = Book(instrument, codec)
-        self.path = codec.snapshot_path(instrument)
-        self.state = FeedState.INIT
-        self.reason = "not connected"
-        self.buffer: deque[BookUpdate] = deque()
-        self.quotes: dict[int, Quote] = {}
-        """The venue's own quotes by sequence, newest last: they run ahead of the book's frames."""
-        self.asked_ns = -1
-        """When a snapshot was asked for; -1 while none is on its way."""
-        self.heard = False
-        """Has a book update come on this connection?"""
-        self.book_ns = -1
-        """When the last update was applied; -1 while none was."""
-        self.counts = dict.fromkeys(
-            (
-                "book_frames",
-                "applied",
-                "old",
-                "gaps",
-                "corrupt",
-                "syncs",
-                "oracle_agrees",
-                "oracle_disagrees",
-                "trades",
-            ),
-            0,
-        )
+_SUBSCRIBE: Final = 1
+"""Id of the request that subscribes; those for one book alone follow."""
 
 
 class Session:
@@ -139,43 +89,48 @@ class Session:
     ) -> None:
         self.venue = codec.venue
         self.config = config or SessionConfig()
-        self.feeds = {i.symbol: BookFeed(i, codec) for i in instruments}
-        self.counts = dict.fromkeys(("frames", "unknown", "malformed", "connects"), 0)
+        self.feeds = {
+            i.symbol: BookFeed(i, codec, self.config, _SUBSCRIBE + n) for n, i in enumerate(instruments, 1)
+        }
+        self.counts = dict.fromkeys(
+            ("frames", "unknown", "malformed", "connects", "heartbeats", "acks", "refused", "holes"), 0
+        )
         self.last_ns = -1
         """When the last frame came; -1 while none did on this connection."""
         self._codec = codec
         self._instruments = tuple(instruments)
-        self._intervals: deque[int] = deque(maxlen=_INTERVALS_KEPT)
-        self._opened_ns = -1
+        self._rhythm = Rhythm(self.config)
+        self._backoff = Backoff(self.config)
+        ping = None if codec.heartbeat or self.config.any_frame else codec.ping()
+        self._ping = None if ping is None else Send(ping)
+        self._pongs_count = not (codec.heartbeat or self.config.any_frame or ping is not None)
+        self._open = self._stale = False
+        self._opened_ns = self._renew_ns = self._pinged_ns = 0
         self._live_ns = -1
-        self._attempt = 0
+        self._seq = -1
 
     # --- inputs ------------------------------------------------------------------
 
-    def on_open(self, now_ns: int) -> list[Effect]:
-        """A connection stands: subscribe."""
+    def on_open(self, now_ns: int, draw: float = 0.0) -> list[Effect]:
+        """A connection stands: subscribe. `draw`, uniform in [0, 1), says how early it is renewed."""
         self.counts["connects"] += 1
-        self._opened_ns, self.last_ns, self._live_ns = now_ns, -1, -1
-        self._intervals.clear()
-        out: list[Effect] = [Send(text) for text in self._codec.subscribe(self._instruments, 1)]
+        self._open, self._stale, self._seq, self.last_ns, self._live_ns = True, False, -1, -1, -1
+        self._opened_ns = self._pinged_ns = now_ns
+        self._renew_ns = now_ns + self.config.life_ns - int(draw * self.config.life_jitter_ns)
+        self._rhythm.start(now_ns)
+        out: list[Effect] = [Send(text) for text in self._codec.subscribe(self._instruments, _SUBSCRIBE)]
         for feed in self.feeds.values():
-            feed.heard = False
-            self._move(feed, FeedState.SYNCING, "waiting for the first update", out)
+            feed.opened(now_ns, out)
         return out
 
     def on_close(self, now_ns: int, reason: str, draw: float) -> list[Effect]:
-        """The connection is gone. `draw`: a uniform random number in [0, 1) for the full-jitter back-off."""
+        """The connection is gone, or could not be opened. `draw`: uniform in [0, 1), for the back-off."""
+        self._judge_stretch(now_ns)
+        self._open, self._live_ns = False, -1
         out: list[Effect] = []
-        if self._live_ns >= 0 and now_ns - self._live_ns >= self.config.backoff_reset_ns:
-            self._attempt = 0
         for feed in self.feeds.values():
-            self._forget(feed)
-            self._move(feed, FeedState.INIT, reason, out)
-        self._opened_ns = -1
-        ceiling = min(self.config.backoff_cap_ns, self.config.backoff_floor_ns << min(self._attempt, 20))
-        self._attempt += 1
-        floor = self.config.backoff_floor_ns
-        out.append(Connect(floor + int(draw * (ceiling - floor)), reason))
+            feed.closed(FeedState.INIT, reason, out)
+        out.append(Connect(self._backoff.delay_ns(now_ns, draw), reason))
         return out
 
     def on_frame(self, raw: bytes, recv_ns: int, symbol: str = "") -> list[Effect]:
@@ -183,156 +138,144 @@ class Session:
 
         A malformed frame may have been a book update, so every book of the connection is synced anew.
         """
-        self.counts["frames"] += 1
-        if self.last_ns >= 0:
-            self._intervals.append(recv_ns - self.last_ns)
-        self.last_ns = recv_ns
         out: list[Effect] = []
-        for feed in self.feeds.values():
-            if feed.state == FeedState.STALE:
-                self._move(feed, FeedState.LIVE, "", out)
+        if not self._open:
+            return out
+        self.counts["frames"] += 1
+        if not symbol:
+            self.last_ns = recv_ns
+            if self.config.any_frame:
+                self._beat(recv_ns, out)
+            else:
+                self._judge_silence(recv_ns, out)
         try:
             events = self._codec.decode(raw, recv_ns, symbol)
         except DecodeError as error:
             self.counts["malformed"] += 1
-            for feed in self.feeds.values():
-                self._lost(feed, str(error), out)
+            self._lose([symbol] if symbol else list(self.feeds), str(error), recv_ns, out)
             return out
         for event in events:
-            if isinstance(event, BookUpdate):
-                self._on_book(self.feeds[event.symbol], event, out)
-            elif isinstance(event, Quote):
-                self._on_quote(self.feeds[event.symbol], event, out)
-            elif isinstance(event, Trade):
-                self.feeds[event.symbol].counts["trades"] += 1
-                out.append(Traded(event))
-            elif isinstance(event, Ack) and not event.ok:
-                out.append(Connect(self.config.backoff_cap_ns, f"subscription refused: {event.message}"))
-            elif isinstance(event, Unknown):
-                self.counts["unknown"] += 1
+            self._on_event(event, recv_ns, out)
+            if not self._open:
+                break
+        return out
+
+    def on_pong(self, now_ns: int) -> list[Effect]:
+        """A pong frame of the websocket protocol, in its order among the frames; one a second is expected."""
+        out: list[Effect] = []
+        if self._open and self._pongs_count:
+            self._beat(now_ns, out)
         return out
 
     def on_timer(self, now_ns: int) -> list[Effect]:
-        """To be called a few times a second: judges silence, asks again for lost snapshots."""
+        """To be called about ten times a second: judges silence, pings, asks again for lost snapshots."""
         out: list[Effect] = []
-        if self._opened_ns < 0:
+        if not self._open:
             return out
-        silence = now_ns - max(self.last_ns, self._opened_ns)
+        self._judge_silence(now_ns, out)
+        self._judge_stretch(now_ns)
+        if self._ping is not None and now_ns - self._pinged_ns >= self.config.ping_ns:
+            self._pinged_ns = now_ns
+            out.append(self._ping)
         for feed in self.feeds.values():
-            if feed.state == FeedState.LIVE and silence > self.stale_after_ns():
-                self._move(feed, FeedState.STALE, f"no frame for {silence / 1e9:.1f} s", out)
-            if feed.asked_ns >= 0 and now_ns - feed.asked_ns > self.config.snapshot_timeout_ns:
-                self._ask(feed, now_ns, out)
-            if not feed.heard and now_ns - self._opened_ns > self.config.silent_ns:
-                out.append(Connect(0, f"{feed.instrument.symbol}: subscribed, but no book update ever came"))
-                return out
-        if silence > self.config.reconnect_ns:
-            out.append(Connect(0, f"no frame for {silence / 1e9:.0f} s"))
+            feed.on_timer(now_ns, out)
+        if problem := self._problem(now_ns):
+            self._give_up(0, problem, out)
         return out
 
     # --- facts ------------------------------------------------------------------
 
     def stale_after_ns(self) -> int:
-        """Silence beyond which a LIVE book is STALE, by the feed's own rhythm."""
-        usual = median(self._intervals) if self._intervals else 0.0
-        return max(self.config.stale_floor_ns, int(self.config.stale_factor * usual))
+        """Silence beyond which a LIVE book is STALE, by the rhythm of the heartbeat."""
+        return self._rhythm.stale_after_ns()
 
-    # --- the book ------------------------------------------------------------------
+    # --- how ------------------------------------------------------------------
 
-    def _on_book(self, feed: BookFeed, update: BookUpdate, out: list[Effect]) -> None:
-        if update.is_snapshot:
-            self._on_snapshot(feed, update, out)
+    def _on_event(self, event: Event, recv_ns: int, out: list[Effect]) -> None:
+        if isinstance(event, BookUpdate):
+            feed = self.feeds[event.symbol]
+            feed.on_update(event, out)
+            self._check_dead(feed, out)
+        elif isinstance(event, Quote):
+            feed = self.feeds[event.symbol]
+            feed.on_quote(event, out)
+            self._check_dead(feed, out)
+        elif isinstance(event, Trade):
+            self.feeds[event.symbol].count("trades")
+            out.append(Traded(event))
+        elif isinstance(event, Heartbeat):
+            self.counts["heartbeats"] += 1
+            self._beat(recv_ns, out)
+        elif isinstance(event, ConnectionSeq):
+            self._on_seq(event.seq, recv_ns, out)
+        elif isinstance(event, Ack):
+            self._on_ack(event, out)
+        elif isinstance(event, Unknown):
+            self.counts["unknown"] += 1
+
+    def _on_seq(self, seq: int, now_ns: int, out: list[Effect]) -> None:
+        expected, self._seq = self._seq + 1, seq
+        if expected > 0 and seq != expected:
+            self.counts["holes"] += 1
+            reason = f"frame {expected} of the connection expected, {seq} came"
+            self._lose(list(self.feeds), reason, now_ns, out)
+
+    def _on_ack(self, ack: Ack, out: list[Effect]) -> None:
+        self.counts["acks"] += 1
+        if not ack.ok:
+            self.counts["refused"] += 1
+            self._give_up(self.config.backoff_cap_ns, f"subscription refused: {ack.message}", out)
+
+    def _lose(self, symbols: list[str], reason: str, now_ns: int, out: list[Effect]) -> None:
+        for symbol in symbols:
+            self.feeds[symbol].lost(reason, now_ns, out)
+        for symbol in symbols:
+            self._check_dead(self.feeds[symbol], out)
+
+    def _check_dead(self, feed: BookFeed, out: list[Effect]) -> None:
+        if feed.dead and self._open:
+            self._give_up(0, feed.dead, out)
+
+    def _beat(self, now_ns: int, out: list[Effect]) -> None:
+        self._rhythm.beat(now_ns)
+        if self._stale:
+            self._stale = False
+            for feed in self.feeds.values():
+                feed.revived(out)
+
+    def _judge_silence(self, now_ns: int, out: list[Effect]) -> None:
+        if self._stale or not self._rhythm.is_stale(now_ns):
             return
-        feed.counts["book_frames"] += 1
-        feed.heard = True
-        if feed.book.synced:
-            self._apply(feed, update, out)
-            return
-        feed.buffer.append(update)
-        if len(feed.buffer) > self.config.max_buffer:
-            feed.buffer.clear()
-            feed.asked_ns = -1
-        if feed.asked_ns < 0:
-            self._ask(feed, update.recv_ns, out)
+        self._stale = True
+        what = "frame" if self.config.any_frame else "heartbeat"
+        for feed in self.feeds.values():
+            feed.silent(f"no {what} for {self._rhythm.silence_ns(now_ns) / 1e9:.1f} s", out)
 
-    def _on_snapshot(self, feed: BookFeed, update: BookUpdate, out: list[Effect]) -> None:
-        """A snapshot that nobody waits for is ignored: the book is already verified beyond it."""
-        if feed.book.synced and not feed.book.just_synced:
-            return
-        feed.asked_ns = -1
-        feed.counts["syncs"] += 1
-        try:
-            feed.book.snapshot(update)
-        except BookCorrupt as error:
-            self._lost(feed, str(error), out)
-            return
-        waiting = list(feed.buffer)
-        feed.buffer.clear()
-        for position, delta in enumerate(waiting):
-            if not feed.book.synced:  # the snapshot is older than the buffer: keep what came, ask again
-                feed.buffer.extend(waiting[position - 1 :])
-                self._ask(feed, update.recv_ns, out)
-                return
-            self._apply(feed, delta, out)
+    def _judge_stretch(self, now_ns: int) -> None:
+        """A long enough stretch of LIVE proves the connection, and the next back-off is small again."""
+        if any(feed.state != FeedState.LIVE for feed in self.feeds.values()):
+            self._live_ns = -1
+        elif self._live_ns < 0:
+            self._live_ns = now_ns
+        elif now_ns - self._live_ns >= self.config.backoff_reset_ns:
+            self._backoff.reset()
 
-    def _apply(self, feed: BookFeed, update: BookUpdate, out: list[Effect]) -> None:
-        try:
-            if not feed.book.delta(update):
-                feed.counts["old"] += 1
-                return
-        except SequenceGap as error:
-            feed.counts["gaps"] += 1
-            self._lost(feed, str(error), out)
-            return
-        except BookCorrupt as error:
-            self._lost(feed, str(error), out)
-            return
-        feed.counts["applied"] += 1
-        feed.book_ns = update.recv_ns
-        quote = feed.quotes.get(update.last_seq)
-        if quote is not None and not self._agrees(feed, quote, out):
-            return
-        if feed.state != FeedState.LIVE:
-            self._move(feed, FeedState.LIVE, "", out)
-            if self._live_ns < 0:
-                self._live_ns = update.recv_ns
-        out.append(TopChanged(feed.instrument.symbol, feed.book.top()))
+    def _problem(self, now_ns: int) -> str:
+        """Why the connection must be given up now; empty while it need not."""
+        silence = self._rhythm.silence_ns(now_ns)
+        if silence > self.config.reconnect_ns:
+            return f"no {'frame' if self.config.any_frame else 'heartbeat'} for {silence / 1e9:.0f} s"
+        for feed in self.feeds.values():
+            if feed.came_ns < 0 and now_ns - self._opened_ns > self.config.silent_ns:
+                return f"{feed.instrument.symbol}: subscribed, but no book update ever came"
+            if feed.dead:
+                return feed.dead
+        if now_ns > self._renew_ns:
+            return "renewed before the venue ends it"
+        return ""
 
-    def _on_quote(self, feed: BookFeed, quote: Quote, out: list[Effect]) -> None:
-        """Quotes run ahead of the book: each is kept until the book reaches its sequence."""
-        feed.quotes[quote.seq] = quote
-        if len(feed.quotes) > _QUOTES_KEPT:
-            del feed.quotes[next(iter(feed.quotes))]
-        if feed.book.synced and not feed.book.just_synced and feed.book.seq == quote.seq:
-            self._agrees(feed, quote, out)
-
-    def _agrees(self, feed: BookFeed, quote: Quote, out: list[Effect]) -> bool:
-        if feed.book.agrees(quote):
-            feed.counts["oracle_agrees"] += 1
-            return True
-        feed.counts["oracle_disagrees"] += 1
-        self._lost(feed, f"the venue's own quote at update {quote.seq} is another", out)
-        return False
-
-    def _lost(self, feed: BookFeed, reason: str, out: list[Effect]) -> None:
-        """The book can't be trusted: empty it; the next delta asks for a snapshot."""
-        feed.counts["corrupt"] += 1
-        self._forget(feed)
-        self._move(feed, FeedState.GAP, reason, out)
-
-    def _forget(self, feed: BookFeed) -> None:
-        feed.book.clear()
-        feed.buffer.clear()
-        feed.quotes.clear()
-        feed.asked_ns = -1
-
-    def _ask(self, feed: BookFeed, now_ns: int, out: list[Effect]) -> None:
-        if feed.path is not None:
-            feed.asked_ns = now_ns
-            out.append(FetchSnapshot(feed.instrument.symbol, feed.path))
-
-    def _move(self, feed: BookFeed, state: FeedState, reason: str, out: list[Effect]) -> None:
-        feed.reason = reason
-        if feed.state != state:
-            feed.state = state
-            out.append(StateChanged(feed.instrument.symbol, state, reason))
+    def _give_up(self, delay_ns: int, reason: str, out: list[Effect]) -> None:
+        self._open = False
+        for feed in self.feeds.values():
+            feed.closed(FeedState.GAP, reason, out)
+        out.append(Connect(delay_ns, reason))

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from citadel_kit.clock import SECOND, iso
 from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.micro import chase, guard
-from citadel_kit.micro.aggregator import DataAggregator
-from citadel_kit.micro.flow import spread_bps, venue_view
+from citadel_kit.micro.aggregator import DataAggregator, QuoteConfig
+from citadel_kit.micro.flow import Flow, FlowConfig, spread_bps, venue_view
 from citadel_kit.micro.gate import NOTHING_KNOWN, Exposure, GateConfig, judge
 from citadel_kit.micro.ledger import Ledger
 from citadel_kit.micro.session import (
@@ -49,6 +49,8 @@ class EngineConfig(NamedTuple):
     session: SessionConfig
     gate: GateConfig
     guard: guard.GuardConfig
+    quotes: QuoteConfig = QuoteConfig()
+    flow: FlowConfig = FlowConfig()
 
 
 class Engine:
@@ -73,7 +75,9 @@ class Engine:
         self.sessions = {codec.venue: Session(codec, [i], config.session) for codec, i in feeds}
         self._config, self._broker = config, broker
         self._own_size = feed_shows_our_orders
-        self._aggregator = DataAggregator(list(self.instruments.values()))
+        instruments = list(self.instruments.values())
+        self._aggregator = DataAggregator(instruments, fees=fees, config=config.quotes)
+        self._flows = {instrument.venue: Flow(instrument, config.flow) for instrument in instruments}
         self._guard = guard.fresh(0)
         guard.check(config.guard)
         ledger = Ledger(self.instruments.values(), fees)
@@ -95,6 +99,7 @@ class Engine:
     def frame(self, venue: str, raw: bytes, recv_ns: int, symbol: str = "") -> None:
         """A frame, or with `symbol` the body of the snapshot that was asked for."""
         self.advance(recv_ns)
+        self._aggregator.heard(venue, self.now_ns)
         self._handle(venue, self.sessions[venue].on_frame(raw, recv_ns, symbol))
 
     def timer(self, now_ns: int) -> None:
@@ -172,12 +177,16 @@ class Engine:
         views = []
         for session in self.sessions.values():
             for feed in session.feeds.values():
-                views.append(venue_view(feed, session.last_ns, self.now_ns, session.counts))
+                venue, symbol = session.venue, feed.instrument.symbol
+                left_out = self._aggregator.left_out(venue, symbol, self.now_ns)
+                flow = self._flows[venue]
+                views.append(venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out))
         return MicroSnapshot(
             asof_ns=self.now_ns,
             symbol=self.symbol,
             mode=self.mode,
             quote=self._aggregator.quote(self.now_ns),
+            opportunities=self._aggregator.opportunities(self.now_ns),
             venues=tuple(views),
             guard=guard.describe(self._config.guard, self._guard),
             orders=self._executor.views(),
@@ -200,21 +209,24 @@ class Engine:
                 self._on_top(venue, effect.symbol, effect.top)
             elif isinstance(effect, StateChanged):
                 if effect.state != FeedState.LIVE:
-                    self._on_no_book(venue)
+                    self._on_no_book(venue, effect.symbol)
             elif isinstance(effect, Send | FetchSnapshot | Connect):
                 self._effects.append((venue, effect))
             else:
+                self._flows[venue].on_trade(self.now_ns, effect.trade)
                 self._broker.on_trade(venue, self.now_ns, effect.trade)
 
     def _on_top(self, venue: str, symbol: str, top: BookTop) -> None:
         book = self.sessions[venue].feeds[symbol].book
         self._broker.on_book(venue, self.now_ns, book)
-        self._aggregator.update(venue, top)
+        self._flows[venue].on_top(self.now_ns, top)
+        self._aggregator.update(venue, symbol, top, self.now_ns, book)
         self._watch()
         self._executor.on_top(venue, top, self.now_ns, book if self._own_size else None)
 
-    def _on_no_book(self, venue: str) -> None:
-        self._aggregator.drop(venue)
+    def _on_no_book(self, venue: str, symbol: str) -> None:
+        self._flows[venue].lost(self.now_ns)
+        self._aggregator.drop(venue, symbol, self.now_ns)
         self._broker.on_book_lost(venue, self.now_ns)
         self._executor.on_no_book(venue, self.now_ns)
 

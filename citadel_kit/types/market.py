@@ -91,7 +91,7 @@ class BookUpdate(NamedTuple):
     bids: Levels
     asks: Levels
     checksum: int
-    """-1 where there is none."""
+    """Of the book after this update and after it was cut to the codec's `depth`; -1 where there is none."""
 
 
 class BookTop(NamedTuple):
@@ -132,9 +132,16 @@ class Trade(NamedTuple):
 
 
 class Heartbeat(NamedTuple):
-    """The venue says it is alive."""
+    """The venue says it is alive: its own heartbeat, or the answer to a ping."""
 
     recv_ns: int
+
+
+class ConnectionSeq(NamedTuple):
+    """The number of a frame within its connection, over all channels; the first event of that frame."""
+
+    recv_ns: int
+    seq: int
 
 
 class Ack(NamedTuple):
@@ -153,7 +160,7 @@ class Unknown(NamedTuple):
     kind: str
 
 
-Event = BookUpdate | Quote | Trade | Heartbeat | Ack | Unknown
+Event = BookUpdate | Quote | Trade | Heartbeat | ConnectionSeq | Ack | Unknown
 
 
 class Link(IntEnum):
@@ -168,20 +175,40 @@ class Link(IntEnum):
 
 
 class Codec(Protocol):
-    """One venue's wire: bytes ⇄ types, and its rules of sync and integrity. Pure; holds no book."""
+    """One venue's wire: bytes ⇄ types, and its rules of sync and integrity. Pure; holds no book.
+
+    A book can be had anew in one of three ways: by REST (`snapshot_path`), by `resubscribe`, or, where both
+    give nothing, by a new connection.
+    """
 
     venue: str
+    heartbeat: bool
+    """Does the venue send a heartbeat of its own, every 2 s or more often, once `subscribe` was sent?"""
+    depth: int
+    """Levels a side that the venue keeps up to date, to which the book is cut after each message; 0: all."""
+    checksum_depth: int
+    """Best levels a side that `checksum` covers; 0 where the venue has none."""
 
     def subscribe(self, instruments: Sequence[Instrument], request_id: int) -> list[str]:
-        """The messages that subscribe to everything the kit reads of these instruments."""
+        """The messages that subscribe to all the kit reads: book, trades, best quote, heartbeat."""
+
+    def resubscribe(self, instrument: Instrument, request_id: int) -> list[str]:
+        """The messages that bring a new snapshot in the stream: unsubscribe and subscribe, of one book only.
+
+        Empty where the stream sends none on request.
+        """
 
     def snapshot_path(self, instrument: Instrument) -> str | None:
         """Path and query of the REST book snapshot; None where the stream sends its own."""
 
+    def ping(self) -> str | None:
+        """A message that the venue answers with what decodes to `Heartbeat`; None where there is none."""
+
     def decode(self, raw: bytes, recv_ns: int, symbol: str = "") -> Sequence[Event]:
         """Events of one frame, or of a REST snapshot's bare body. Raises DecodeError.
 
-        `symbol`: whose snapshot was asked for, where the body does not say it.
+        `symbol`: whose snapshot was asked for, where the body does not say it. Every event with a symbol is
+        of one of the codec's instruments; what a frame says about another is `Unknown("other instrument")`.
         """
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
@@ -189,6 +216,9 @@ class Codec(Protocol):
 
         `just_synced`: no delta was applied since the snapshot; some venues allow an overlap only there.
         """
+
+    def checksum(self, instrument: Instrument, bids: Levels, asks: Levels) -> int:
+        """What `BookUpdate.checksum` must be; the best `checksum_depth` levels a side, best first."""
 
 
 class Frame(NamedTuple):

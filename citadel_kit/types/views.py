@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
+from math import nan
 from typing import NamedTuple
 
 from citadel_kit.types.market import FeedState, Side
@@ -31,11 +32,27 @@ class VenueView:
     microprice: float
     counts: dict[str, int] = field(default_factory=dict)
     """frames, book updates, gaps, resyncs, oracle agreements and disagreements, unknown messages …"""
+    spread_quantiles: tuple[float, float, float] = (nan, nan, nan)
+    """Spread in bps that was not exceeded in 10, 50 and 90 % of the time; see `micro.flow`."""
+    order_flow: float = nan
+    """Order-flow imbalance over the last seconds, in base units; positive: buyers press."""
+    signed_volume: float = nan
+    """Traded by buying less by selling aggressors over the last seconds, in base units."""
+    trade_imbalance: float = nan
+    """The same as a share of all that was traded, in [-1, 1]."""
+    volatility_bps: float = nan
+    """Of the mid, in basis points per square root of a second."""
+    left_out: str = ""
+    """Why the venue is not in the global quote; empty where it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalQuote:
-    """Best bid and ask over LIVE venues. Prices are NaN and venues empty where there is none."""
+    """Best bid and ask over LIVE venues. Prices are NaN and venues empty where there is none.
+
+    Prices are in `currency`. An age is that of the older of the book and, where the price was converted, the
+    conversion quote.
+    """
 
     bid: float
     bid_qty: float
@@ -46,10 +63,42 @@ class GlobalQuote:
     ask_venue: str
     ask_age_ns: int
     crossed: bool
+    currency: str = ""
+    bid_symbol: str = ""
+    ask_symbol: str = ""
+    apart: tuple[GlobalQuote, ...] = ()
+    """The best of other quote currencies, each in its own, that no live conversion makes comparable."""
 
     @property
     def mid(self) -> float:
         return (self.bid + self.ask) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opportunity:
+    """Buying on one exchange and selling on another pays now, after taker fees. A sight, not an order."""
+
+    buy_venue: str
+    buy_symbol: str
+    sell_venue: str
+    sell_symbol: str
+    currency: str
+    """Of the prices and the profit."""
+    ask: float
+    """Where we would buy, fees not included."""
+    bid: float
+    """Where we would sell, fees not included."""
+    edge_bps: float
+    """Of these prices, after fees; always positive."""
+    qty: float
+    """In base units: what both books show at prices that still pay after fees."""
+    profit: float
+    """Of all of `qty`, after fees."""
+    buy_age_ns: int
+    sell_age_ns: int
+    updates: int
+    """Consecutive updates of either quote at which it has stood, the first included."""
+    since_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +145,8 @@ class MicroSnapshot:
     orders: tuple[OrderView, ...]
     engine: str
     """running, ended, closed, or what it died of"""
+    opportunities: tuple[Opportunity, ...] = ()
+    """The most profitable first."""
 
     def _repr_html_(self) -> str:
         cells = [("venue", "state", "bid", "ask", "spread, bps", "imbalance 1 / 5 / 10", "microprice")]

@@ -1,6 +1,7 @@
-"""Binance spot: combined streams `depth@100ms`, `bookTicker`, `trade`, and the REST book snapshot.
+"""Binance, spot and USD-M futures: streams `depth@100ms`, `bookTicker`, `trade`, and the REST book snapshot.
 
-Source: binance/binance-spot-api-docs, `web-socket-streams.md` ("How to manage a local order book correctly").
+Sources: binance/binance-spot-api-docs, `web-socket-streams.md`, and developers.binance.com, USDⓈ-M futures:
+"How to manage a local order book correctly" in both.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from citadel_kit.types import (
 
 STREAM_URL: Final = "wss://stream.binance.com:9443/stream"
 REST_URL: Final = "https://api.binance.com"
+USDM_STREAM_URL: Final = "wss://fstream.binance.com/stream"
+USDM_REST_URL: Final = "https://fapi.binance.com"
 SNAPSHOT_LEVELS: Final = 1000
 """A side; levels beyond are unknown until they change."""
 _MILLISECOND: Final = 1_000_000
@@ -36,13 +39,17 @@ _EMPTY: Final = msgspec.Raw(b"")
 
 
 class _Data(msgspec.Struct):
-    """The union of the payloads we read. `b` and `a` are level lists in a depth event, texts in a quote."""
+    """The union of the payloads we read. `b` and `a` are level lists in a depth event, texts in a quote.
+
+    Only USD-M has `pu`, `X`, and `e` in a quote.
+    """
 
     e: str = ""
     E: int = 0
     s: str = ""
     U: int = -1
     u: int = -1
+    pu: int = -1
     b: msgspec.Raw = _EMPTY
     a: msgspec.Raw = _EMPTY
     B: str = ""
@@ -52,6 +59,7 @@ class _Data(msgspec.Struct):
     p: str = ""
     q: str = ""
     m: bool = False
+    X: str = "MARKET"
 
 
 class _Message(msgspec.Struct):
@@ -66,6 +74,7 @@ class _Message(msgspec.Struct):
     asks: msgspec.Raw = _EMPTY
 
 
+_KINDS: Final = frozenset(("depthUpdate", "trade", "bookTicker"))
 _decode = msgspec.json.Decoder(_Message).decode
 
 
@@ -73,7 +82,14 @@ class BinanceSpot:
     """Codec and sync rules of Binance spot for the given instruments.
 
     `venue` names the feed: whoever speaks this wire under another name (the synthetic market) says so here.
+    Binance has no ping message and counts what it is sent (five messages a second), so the ping frames of the
+    websocket protocol have to do.
     """
+
+    heartbeat = False
+    depth = 0
+    checksum_depth = 0
+    _snapshot_route = "/api/v3/depth"
 
     def __init__(self, instruments: Sequence[Instrument], venue: str = "binance") -> None:
         self.venue = venue
@@ -89,32 +105,29 @@ class BinanceSpot:
         return [msgspec.json.encode({"method": "SUBSCRIBE", "params": params, "id": request_id}).decode()]
 
     def snapshot_path(self, instrument: Instrument) -> str | None:
-        return f"/api/v3/depth?symbol={instrument.venue_symbol}&limit={SNAPSHOT_LEVELS}"
+        return f"{self._snapshot_route}?symbol={instrument.venue_symbol}&limit={SNAPSHOT_LEVELS}"
+
+    def resubscribe(self, instrument: Instrument, request_id: int) -> list[str]:
+        """Empty: the book is had anew by REST."""
+        return []
+
+    def ping(self) -> str | None:
+        return None
 
     def decode(self, raw: bytes, recv_ns: int, symbol: str = "") -> Sequence[Event]:
         """See `Codec.decode`. A REST body names no symbol: it is `symbol`'s, or the only instrument's."""
         channel = ""
         try:
             message = _decode(raw)
-            data = message.data
-            if data is not None:
+            if message.data is not None:
                 channel = message.stream
-                instrument = self._instruments[data.s]
-                if data.e == "depthUpdate":
-                    return (self._depth(instrument, data, recv_ns),)
-                if data.e == "trade":
-                    return (self._trade(instrument, data, recv_ns),)
-                if channel.endswith("@bookTicker"):
-                    return (self._quote(instrument, data, recv_ns),)
-                return (Unknown(recv_ns, data.e or channel),)
+                return (self._event(channel, message.data, recv_ns),)
             if message.lastUpdateId >= 0:
                 channel = "snapshot"
                 return (self._snapshot(message, recv_ns, symbol),)
             if message.id is not None or message.error:
                 problem = bytes(message.error).decode()
                 return (Ack(recv_ns, -1 if message.id is None else message.id, not problem, problem),)
-        except KeyError as error:
-            raise DecodeError(self.venue, channel, raw, f"unknown symbol {error}") from None
         except (msgspec.DecodeError, ValueError) as error:
             raise DecodeError(self.venue, channel, raw, str(error)) from None
         return (Unknown(recv_ns, channel or "unnamed"),)
@@ -125,6 +138,27 @@ class BinanceSpot:
             return Link.OLD
         follows = update.first_seq <= book_seq + 1 if just_synced else update.first_seq == book_seq + 1
         return Link.NEXT if follows else Link.GAP
+
+    def checksum(self, instrument: Instrument, bids: Levels, asks: Levels) -> int:
+        """Binance has none."""
+        return -1
+
+    def _event(self, channel: str, data: _Data, recv_ns: int) -> Event:
+        known = data.e in _KINDS or (not data.e and channel.endswith("@bookTicker"))
+        if not known:
+            return Unknown(recv_ns, data.e or channel or "unnamed")
+        if not data.s:
+            raise ValueError("no symbol")
+        instrument = self._instruments.get(data.s)
+        if instrument is None:
+            return Unknown(recv_ns, "other instrument")
+        if data.e == "depthUpdate":
+            return self._depth(instrument, data, recv_ns)
+        if data.e != "trade":
+            return self._quote(instrument, data, recv_ns)
+        if data.X != "MARKET":  # liquidations taken over by the insurance fund and the like: not in the book
+            return Unknown(recv_ns, f"trade {data.X}")
+        return self._trade(instrument, data, recv_ns)
 
     def _levels(self, instrument: Instrument, raw: msgspec.Raw) -> Levels:
         return parse_levels(bytes(raw), instrument.price_decimals, instrument.qty_decimals)
@@ -138,7 +172,7 @@ class BinanceSpot:
             data.E * _MILLISECOND,
             data.U,
             data.u,
-            -1,
+            data.pu,
             False,
             self._levels(instrument, data.b),
             self._levels(instrument, data.a),
@@ -160,7 +194,7 @@ class BinanceSpot:
         return Quote(
             instrument.symbol,
             recv_ns,
-            0,  # spot's bookTicker carries no time
+            data.E * _MILLISECOND,  # 0 on spot, whose bookTicker carries no time
             data.u,
             to_units(bytes(data.b).decode().strip('"'), price),
             to_units(data.B, qty),
@@ -179,3 +213,22 @@ class BinanceSpot:
             to_units(data.q, instrument.qty_decimals),
             int(Side.SELL if data.m else Side.BUY),
         )
+
+
+class BinanceUsdm(BinanceSpot):
+    """USD-M futures: the same wire with a link of its own, and update ids that leave holes between events."""
+
+    _snapshot_route = "/fapi/v1/depth"
+
+    def __init__(self, instruments: Sequence[Instrument], venue: str = "binanceusdm") -> None:
+        super().__init__(instruments, venue)
+
+    def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
+        """`pu` is the `u` of the event before. The first after a snapshot may contain its id, or end there.
+
+        An event without `pu` is a gap: nothing says what came before it.
+        """
+        if update.last_seq < book_seq or (update.last_seq == book_seq and not just_synced):
+            return Link.OLD
+        contains = just_synced and 0 <= update.prev_seq < update.first_seq <= book_seq
+        return Link.NEXT if contains or update.prev_seq == book_seq else Link.GAP

@@ -1,8 +1,9 @@
-"""The session's table, line by line, on a small handmade venue."""
+"""The session's table where the snapshot comes by REST, line by line, on a recording of a small venue."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def snapshot(last: int, bids: Any = (("9.00", "1"),), asks: Any = (("11.00", "1"
 
 @pytest.fixture
 def session() -> Session:
-    return Session(BinanceSpot([COIN], venue="x"), [COIN], SessionConfig())
+    return Session(BinanceSpot([COIN], venue="x"), [COIN], SessionConfig(any_frame=True))
 
 
 def live(session: Session) -> Session:
@@ -170,8 +171,8 @@ def test_silence_is_stale_and_any_frame_ends_it(session: Session) -> None:
     assert session.on_timer(2 + 2 * S) == []
     effects = session.on_timer(3 + 2 * S)
     assert effects == [StateChanged("A/B", FeedState.STALE, "no frame for 2.0 s")]
-    effects = session.on_frame(depth(12, 12), 4 * S)
-    assert kinds(effects) == ["StateChanged", "TopChanged"]
+    effects = session.on_frame(quote(12, "9.00", "11.00"), 4 * S)
+    assert kinds(effects) == ["StateChanged", "TopChanged"], "the quote that STALE took away comes back"
     assert state(session) == FeedState.LIVE
 
 
@@ -201,26 +202,45 @@ def test_a_subscription_that_never_delivers_is_seen(session: Session) -> None:
     for k in range(1, 11):
         session.on_frame(quote(k, "9.00", "11.00"), k * S)
         assert session.on_timer(k * S) == []
-    (effect,) = session.on_timer(11 * S)
+    lost, effect = session.on_timer(11 * S)
     assert isinstance(effect, Connect)
     assert "no book update ever came" in effect.reason
+    assert kinds([lost]) == ["StateChanged"]
 
 
-def test_a_dead_subscription_is_seen_after_a_reconnect_too(session: Session) -> None:
+def test_a_subscription_that_never_delivers_is_seen_on_every_connection(session: Session) -> None:
     live(session)
-    session.on_close(3, "reset", 0.0)
-    session.on_open(4)
-    for k in range(1, 11):
-        session.on_frame(quote(k, "9.00", "11.00"), k * S)
-        session.on_timer(k * S)
-    assert any(isinstance(e, Connect) for e in session.on_timer(11 * S))
+    session.on_close(S, "gone", 0.0)
+    session.on_open(2 * S)
+    session.on_frame(quote(1, "9.00", "11.00"), 12 * S)
+    assert "Connect" in kinds(session.on_timer(13 * S))
 
 
-def test_a_refused_subscription_is_seen(session: Session) -> None:
-    session.on_open(0)
-    (effect,) = session.on_frame(b'{"error":{"code":2,"msg":"Invalid request"},"id":1}', 1)
+def test_a_refused_subscription_ends_the_connection_for_a_while(session: Session) -> None:
+    live(session)
+    lost, effect = session.on_frame(b'{"error":{"code":2,"msg":"Invalid request"},"id":1}', 3)
+    assert kinds([lost]) == ["StateChanged"]
     assert isinstance(effect, Connect)
     assert "Invalid request" in effect.reason
+    assert effect.delay_ns == session.config.backoff_cap_ns
+    assert session.counts["refused"] == 1
+
+
+def test_a_good_acknowledgement_is_counted(session: Session) -> None:
+    session.on_open(0)
+    assert session.on_frame(b'{"result":null,"id":1}', 1) == []
+    assert (session.counts["acks"], session.counts["refused"]) == (1, 0)
+
+
+def test_a_connection_that_was_given_up_says_nothing_more(session: Session) -> None:
+    live(session)
+    assert "Connect" in kinds(session.on_timer(16 * S))
+    assert state(session) == FeedState.GAP
+    assert session.on_frame(depth(12, 12), 17 * S) == []
+    assert session.on_frame(snapshot(20), 17 * S) == []
+    assert session.on_timer(40 * S) == []
+    assert session.on_pong(40 * S) == []
+    assert kinds(session.on_close(41 * S, "closed", 0.0)) == ["StateChanged", "Connect"]
 
 
 def test_a_lost_snapshot_is_asked_for_again(session: Session) -> None:
@@ -252,18 +272,64 @@ def test_a_disconnect_destroys_the_book(session: Session) -> None:
     assert state(session) == FeedState.SYNCING
 
 
-def test_back_off_grows_with_full_jitter_over_a_floor_and_resets_only_after_a_live_stretch(
-    session: Session,
-) -> None:
-    def delay(at: int, draw: float) -> int:
-        (effect,) = [e for e in session.on_close(at, "gone", draw) if isinstance(e, Connect)]
+def test_the_back_off_is_small_again_only_after_a_live_stretch(session: Session) -> None:
+    def delay(at: int) -> int:
+        (effect,) = [e for e in session.on_close(at, "gone", 1.0) if isinstance(e, Connect)]
         return effect.delay_ns
 
-    half = S // 2
-    assert [delay(k, 0.0) for k in range(3)] == [half] * 3
-    assert delay(3, 1.0) == 8 * half
-    assert [delay(k, 1.0) for k in range(10)][-1] == 60 * S
+    def live_from(at: int, seconds: int, *, hole: bool = False) -> int:
+        session.on_open(at)
+        session.on_frame(depth(9, 11), at)
+        session.on_frame(snapshot(10), at)
+        for k in range(1, seconds + 1):
+            session.on_frame(depth(11 + k, 11 + k), at + k * S)
+            session.on_timer(at + k * S)
+            if hole and k == seconds // 2:
+                session.on_frame(depth(11 + k, 11 + k)[:-5], at + k * S)
+                session.on_frame(depth(11 + k, 11 + k), at + k * S)
+                session.on_timer(at + k * S)
+                session.on_frame(snapshot(11 + k), at + k * S)
+        return at + seconds * S
+
+    for k in range(10):
+        delay(k)
+    assert delay(live_from(100 * S, 59)) == 60 * S, "a minute, less a second, is no proof"
+    assert delay(live_from(300 * S, 80, hole=True)) == 60 * S, "two stretches of forty seconds are none"
+    assert delay(live_from(500 * S, 62)) == S // 2
+
+
+def test_a_connection_is_renewed_before_the_venue_ends_it(session: Session) -> None:
+    life, jitter = session.config.life_ns, session.config.life_jitter_ns
+    for draw, due in ((0.0, life), (0.5, life - jitter // 2)):
+        session.on_open(0, draw)
+        session.on_frame(depth(9, 11), due - 2)
+        session.on_frame(snapshot(10), due - 1)
+        assert "Connect" not in kinds(session.on_timer(due))
+        assert "Connect" in kinds(session.on_timer(due + 1))
+        assert state(session) == FeedState.GAP
+        session.on_close(due + 2, "closed", 0.0)
+
+
+def test_a_damaged_snapshot_body_harms_no_other_book() -> None:
+    other = replace(COIN, symbol="C/B", venue_symbol="CB")
+    session = Session(BinanceSpot([COIN, other], venue="x"), [COIN, other], SessionConfig(any_frame=True))
+    session.on_open(0)
+    for frame in (depth(9, 11), depth(9, 11).replace(b'"AB"', b'"CB"')):
+        session.on_frame(frame, 1)
+    session.on_frame(snapshot(10), 2, "A/B")
+    session.on_frame(snapshot(10)[:-4], 3, "C/B")
+    assert [f.state for f in session.feeds.values()] == [FeedState.LIVE, FeedState.GAP]
+
+
+def test_where_a_venue_has_no_heartbeat_and_no_ping_message_the_pong_frame_takes_their_place() -> None:
+    session = Session(BinanceSpot([COIN], venue="x"), [COIN], SessionConfig())
     live(session)
-    assert delay(10 * S, 1.0) == 60 * S, "ten seconds of LIVE are no proof"
-    live(session)
-    assert delay(61 * S, 1.0) == half
+    assert session.on_timer(4 * S) == []
+    session.on_frame(depth(12, 12), 4 * S)
+    assert kinds(session.on_timer(5 * S)) == ["StateChanged"], "frames that were held up come late"
+    assert session.on_frame(depth(13, 13, [["9.50", "1"]]), 6 * S) == []
+    assert state(session) == FeedState.STALE
+    back, top = session.on_pong(7 * S)
+    assert back == StateChanged("A/B", FeedState.LIVE, "")
+    assert isinstance(top, TopChanged)
+    assert (top.top.seq, top.top.bid) == (13, 950)

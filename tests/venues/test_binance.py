@@ -87,7 +87,7 @@ def test_answers_to_requests() -> None:
         b"null",
         b"\xff\xfe",
         DEPTH[:-3],
-        DEPTH.replace(b"BTCUSDT", b"BTCEUR"),
+        DEPTH.replace(b'"s":"BTCUSDT",', b""),
         DEPTH.replace(b'"55653.87000000"', b'"55653.87100000"'),
         DEPTH.replace(b'"55653.87000000"', b'"-1"'),
         DEPTH.replace(b'"55653.87000000"', b'"5e4"'),
@@ -124,6 +124,17 @@ def test_unknown_kinds_are_named() -> None:
     raw = b'{"stream":"btcusdt@kline_1m","data":{"e":"kline","E":1,"s":"BTCUSDT"}}'
     assert CODEC.decode(raw, 7) == (Unknown(7, "kline"),)
     assert CODEC.decode(b'{"hello":1}', 7) == (Unknown(7, "unnamed"),)
+    assert CODEC.decode(b'{"data":{"s":"BTCUSDT"}}', 7) == (Unknown(7, "unnamed"),)
+
+
+@pytest.mark.parametrize("raw", [DEPTH, TRADE, QUOTE])
+def test_another_instrument_is_no_error(raw: bytes) -> None:
+    assert CODEC.decode(raw.replace(b"BTCUSDT", b"BTCEUR"), 7) == (Unknown(7, "other instrument"),)
+
+
+def test_it_has_neither_heartbeat_nor_ping_nor_checksum_and_its_books_come_by_rest() -> None:
+    assert (CODEC.heartbeat, CODEC.ping(), CODEC.depth, CODEC.checksum_depth) == (False, None, 0, 0)
+    assert CODEC.resubscribe(BTC, 3) == []
 
 
 def test_requests_are_binances() -> None:

@@ -1,0 +1,243 @@
+"""Windows over the last seconds of one venue's tops and trades, in arrays of fixed size.
+
+Time is cut into slots on a fixed grid (slot = time // width); a window is a ring of slots, the current one
+included, so it covers its length less at most one slot. Nothing is ever taken out of a sum: a slot is zeroed
+when it comes round again, and a window is added up when it is read, so no rounding error creeps.
+
+The kernels have one source, and run as plain Python until `warm_up()` has compiled them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NamedTuple
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+from numpy.typing import NDArray
+
+from citadel_kit.types import Side
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# Members of `state`.
+NOW: Final = 0
+"""Time up to which everything is booked."""
+BID: Final = 1
+"""Of the last two-sided top, and 0 where there is none now; so are the next three."""
+BID_QTY: Final = 2
+ASK: Final = 3
+ASK_QTY: Final = 4
+BUCKET: Final = 5
+"""Of the current spread; meaningless without a top."""
+SLOT_NS: Final = 6
+SPREAD_SLOT_NS: Final = 7
+GRID_NS: Final = 8
+STATE_SIZE: Final = 9
+
+# Columns of `sums`, a row a slot.
+ORDER_FLOW: Final = 0
+BOUGHT: Final = 1
+SOLD: Final = 2
+COVERED_NS: Final = 3
+"""With a top."""
+
+# Spread buckets: each reaches from its lower edge to 5 % more; the first and last hold all beyond.
+LOWEST_BPS: Final = 1e-4
+STEP: Final = math.log(1.05)
+BUCKETS: Final = 380
+"""Up to 1e4 bps, the whole mid."""
+
+# Behind the `returns` ring: logarithms of the mid at the last grid point, and now. NaN: unknown.
+GRID_MID: Final = -2
+MID: Final = -1
+
+# Members of what `read` writes: the sums, then these.
+VOLATILITY: Final = 4
+QUANTILES: Final = 5
+
+
+@register_jitable
+def bucket(spread_bps: float) -> int:
+    if not spread_bps > LOWEST_BPS:
+        return 0
+    return min(BUCKETS - 1, 1 + int(math.log(spread_bps / LOWEST_BPS) / STEP))
+
+
+@register_jitable
+def bucket_bps(index: int) -> float:
+    """The geometric middle of a bucket; the edges of the open ones."""
+    if index == 0:
+        return LOWEST_BPS
+    if index == BUCKETS - 1:
+        return LOWEST_BPS * math.exp((BUCKETS - 2) * STEP)
+    return LOWEST_BPS * math.exp((index - 0.5) * STEP)
+
+
+@register_jitable
+def _pass_sums(state: Ints, sums: Floats, now: int) -> None:
+    then, width, size = state[NOW], state[SLOT_NS], sums.shape[0]
+    slot, last = then // width, now // width
+    if last - slot >= size:
+        sums[:] = 0.0
+        slot = last - size + 1
+        then = slot * width
+    while True:
+        end = min(now, (slot + 1) * width)
+        if state[BID]:
+            sums[slot % size, COVERED_NS] += end - then
+        if slot == last:
+            break
+        slot += 1
+        then = end
+        sums[slot % size, :] = 0.0
+
+
+@register_jitable
+def _pass_spreads(state: Ints, spreads: Ints, now: int) -> None:
+    """The last row of `spreads` is the sum of the others."""
+    then, width, size = state[NOW], state[SPREAD_SLOT_NS], spreads.shape[0] - 1
+    slot, last = then // width, now // width
+    if last - slot >= size:
+        spreads[:] = 0
+        slot = last - size + 1
+        then = slot * width
+    while True:
+        end = min(now, (slot + 1) * width)
+        if state[BID]:
+            spreads[slot % size, state[BUCKET]] += end - then
+            spreads[size, state[BUCKET]] += end - then
+        if slot == last:
+            break
+        slot += 1
+        then = end
+        spreads[size] -= spreads[slot % size]
+        spreads[slot % size, :] = 0
+
+
+@register_jitable
+def _pass_grid(state: Ints, returns: Floats, now: int) -> None:
+    """Sample the mid that stood just before each grid point."""
+    size = returns.shape[0] - 2
+    first, last = state[NOW] // state[GRID_NS] + 1, now // state[GRID_NS]
+    if last - first >= size:
+        returns[GRID_MID] = returns[MID]
+        first = last - size + 1
+    for point in range(first, last + 1):
+        returns[point % size] = returns[MID] - returns[GRID_MID]
+        returns[GRID_MID] = returns[MID]
+
+
+@register_jitable
+def _elapse(state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int) -> int:
+    """Book what stood until now; the current slot of `sums`. Time does not run backwards."""
+    if now > state[NOW]:
+        _pass_sums(state, sums, now)
+        _pass_spreads(state, spreads, now)
+        _pass_grid(state, returns, now)
+        state[NOW] = now
+    slot: int = state[NOW] // state[SLOT_NS] % sums.shape[0]
+    return slot
+
+
+def _on_top(
+    state: Ints, sums: Floats, spreads: Ints, returns: Floats,
+    now: int, bid: int, bid_qty: int, ask: int, ask_qty: int,
+) -> None:  # fmt: skip
+    """A new top; a one-sided or empty one (prices 0) is none."""
+    slot = _elapse(state, sums, spreads, returns, now)
+    if bid <= 0 or ask <= 0:
+        state[BID] = 0
+        returns[MID] = returns[GRID_MID] = math.nan
+        return
+    if state[BID]:
+        flow = 0.0
+        if bid >= state[BID]:
+            flow += bid_qty
+        if bid <= state[BID]:
+            flow -= state[BID_QTY]
+        if ask <= state[ASK]:
+            flow -= ask_qty
+        if ask >= state[ASK]:
+            flow += state[ASK_QTY]
+        sums[slot, ORDER_FLOW] += flow
+    if bid != state[BID] or ask != state[ASK]:
+        state[BUCKET] = bucket(20_000.0 * (ask - bid) / (ask + bid))
+        returns[MID] = math.log(0.5 * (bid + ask))
+    state[BID], state[BID_QTY], state[ASK], state[ASK_QTY] = bid, bid_qty, ask, ask_qty
+
+
+def _on_trade(
+    state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int, qty: int, side: int
+) -> None:
+    slot = _elapse(state, sums, spreads, returns, now)
+    sums[slot, BOUGHT if side == Side.BUY else SOLD] += qty
+
+
+def _read(
+    state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int, shares: Floats, out: Floats
+) -> None:
+    """Write the windows as of now: sums by column, volatility, the quantiles of `shares`.
+
+    Volatility is NaN while fewer than half of the returns are known, a quantile while nothing is.
+    """
+    _elapse(state, sums, spreads, returns, now)
+    out[:] = 0.0
+    for row in range(sums.shape[0]):
+        for column in range(sums.shape[1]):
+            out[column] += sums[row, column]
+    square, known, size = 0.0, 0, returns.shape[0] - 2
+    for i in range(size):
+        if not math.isnan(returns[i]):
+            square += returns[i] * returns[i]
+            known += 1
+    out[VOLATILITY] = math.nan
+    if 2 * known >= size:
+        out[VOLATILITY] = 1e4 * math.sqrt(square / (known * (state[GRID_NS] / 1e9)))
+    total = spreads[-1].sum()
+    for i in range(shares.shape[0]):
+        out[QUANTILES + i] = math.nan
+        below, index = 0, -1
+        while total > 0 and (index < 0 or below < shares[i] * total):
+            index += 1
+            below += spreads[-1, index]
+        if total > 0:
+            out[QUANTILES + i] = bucket_bps(index)
+
+
+_SOURCES: Final[dict[str, Any]] = {"on_top": _on_top, "on_trade": _on_trade, "read": _read}
+_COMPILED: Final[dict[str, Any]] = {
+    name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
+}
+kernels: Final[dict[str, Any]] = dict(_SOURCES)
+"""What to call now: `on_top`, `on_trade`, `read`."""
+
+
+class Shape(NamedTuple):
+    """Of the windows: how many slots, and how wide."""
+
+    slots: int
+    slot_ns: int
+    spread_slots: int
+    spread_slot_ns: int
+    returns: int
+    grid_ns: int
+
+
+def arrays(shape: Shape) -> tuple[Ints, Floats, Ints, Floats]:
+    """state, sums, spreads, returns: all a venue ever needs."""
+    state = np.zeros(STATE_SIZE, np.int64)
+    state[SLOT_NS], state[SPREAD_SLOT_NS], state[GRID_NS] = shape.slot_ns, shape.spread_slot_ns, shape.grid_ns
+    sums, spreads = np.zeros((shape.slots, 4)), np.zeros((shape.spread_slots + 1, BUCKETS), np.int64)
+    return state, sums, spreads, np.full(shape.returns + 2, np.nan)
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
+    windows, out = arrays(Shape(2, 1, 2, 1, 2, 1)), np.zeros(QUANTILES + 1)
+    _COMPILED["on_top"](*windows, 1, 1, 1, 2, 1)
+    _COMPILED["on_trade"](*windows, 2, 1, 1)
+    _COMPILED["read"](*windows, 3, np.zeros(1), out)
+    kernels.update(_COMPILED)

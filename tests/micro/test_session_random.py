@@ -1,0 +1,204 @@
+"""The session against a small venue that does its worst, held against what the venue's book truly was."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run
+from toy_venue import WAYS, A, C, ToyCodec, TrueBook, frame
+
+from citadel_kit.micro.session import (
+    Connect,
+    FetchSnapshot,
+    Send,
+    Session,
+    SessionConfig,
+    StateChanged,
+    TopChanged,
+)
+from citadel_kit.types import FeedState
+
+S = 1_000_000_000
+SYMBOLS = (A.symbol, C.symbol)
+CONFIG = SessionConfig(
+    reconnect_ns=8 * S,
+    silent_ns=6 * S,
+    snapshot_timeout_ns=3 * S,
+    resync_most=4,
+    resync_window_ns=20 * S,
+    connect_most=4,
+    connect_window_ns=20 * S,
+    backoff_cap_ns=4 * S,
+    max_buffer=6,
+    life_ns=600 * S,
+)
+CHANGES = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(1, 8), st.integers(0, 4)), min_size=1, max_size=3
+).map(lambda rows: [(side, (2 + price, 9 + price)[side], qty) for side, price, qty in rows])
+"""Bids at 3 to 10, asks at 10 to 17: the truth may be crossed."""
+
+
+class Machine(RuleBasedStateMachine):
+    """One connection of two books. `wire` holds what the venue sent and we have not read."""
+
+    way: ClassVar[str]
+
+    @initialize()
+    def start(self) -> None:
+        depth = 3 if self.way == "checksum" else 0
+        self.session = Session(ToyCodec(self.way, depth=depth), [A, C], CONFIG)
+        self.books = {symbol: TrueBook(symbol, depth) for symbol in SYMBOLS}
+        self.wire: deque[bytes] = deque()
+        self.bodies: deque[tuple[str, bytes]] = deque()
+        self.seen = dict.fromkeys(SYMBOLS, FeedState.INIT)
+        self.now, self.number, self.reopen_ns = 0, 0, 0
+        self.subscribed: set[str] = set()
+        self.open = False
+
+    # --- the venue ---
+
+    def push(self, event: list[Any]) -> None:
+        events = [["n", self.number], event] if self.way == "connection" else [event]
+        self.number += 1
+        self.wire.append(frame(*events))
+
+    def perform(self, effects: list[Any]) -> None:
+        for effect in effects:
+            if isinstance(effect, StateChanged):
+                assert self.seen[effect.symbol] != effect.state, "a change is one"
+                self.seen[effect.symbol] = effect.state
+            elif isinstance(effect, TopChanged):
+                assert self.seen[effect.symbol] == FeedState.LIVE
+                assert effect.top[3:] == self.books[effect.symbol].tops[effect.top.seq]
+            elif isinstance(effect, Send):
+                self.answer(effect.text)
+            elif isinstance(effect, FetchSnapshot):
+                body = frame(self.books[effect.symbol].snapshot())
+                self.bodies.append((effect.symbol, body))
+            elif isinstance(effect, Connect):
+                self.reopen_ns = max(self.reopen_ns, self.now + effect.delay_ns)
+                if self.open:
+                    self.close(effect.reason)
+
+    def answer(self, text: str) -> None:
+        _, verb, *symbols = text.split()
+        for symbol in symbols:
+            if verb == "unsubscribe":
+                self.subscribed.discard(symbol)
+            else:
+                self.subscribed.add(symbol)
+                if self.way != "rest":
+                    self.push(self.books[symbol].snapshot())
+
+    def close(self, reason: str) -> None:
+        self.open = False
+        self.subscribed.clear()
+        self.wire.clear()
+        self.bodies.clear()
+        self.perform(self.session.on_close(self.now, reason, 0.5))
+
+    def on_time(self) -> None:
+        if not self.open and self.now >= self.reopen_ns:
+            self.open, self.number = True, 0
+            self.perform(self.session.on_open(self.now))
+        self.perform(self.session.on_timer(self.now))
+
+    # --- what happens ---
+
+    @rule(seconds=st.sampled_from([0.1, 0.5, 1, 2]), beat=st.booleans())
+    def time_passes(self, seconds: float, beat: bool) -> None:
+        self.now += int(seconds * S)
+        self.on_time()
+        if beat and self.open:
+            self.push(["beat"])
+
+    @rule(symbol=st.sampled_from(SYMBOLS), changes=CHANGES)
+    def book_changes(self, symbol: str, changes: list[tuple[int, int, int]]) -> None:
+        told = self.books[symbol].change(changes)
+        if symbol in self.subscribed:
+            self.push(told)
+
+    @rule(count=st.integers(1, 8))
+    def frames_come(self, count: int) -> None:
+        for _ in range(min(count, len(self.wire))):
+            self.now += 1
+            if self.wire:
+                self.perform(self.session.on_frame(self.wire.popleft(), self.now))
+
+    @precondition(lambda self: self.bodies)
+    @rule()
+    def body_comes(self) -> None:
+        symbol, body = self.bodies.popleft()
+        self.now += 1
+        self.perform(self.session.on_frame(body, self.now, symbol))
+
+    # --- what goes wrong ---
+
+    @precondition(lambda self: self.wire)
+    @rule(at=st.integers(0, 9))
+    def frame_is_lost(self, at: int) -> None:
+        del self.wire[at % len(self.wire)]
+
+    @precondition(lambda self: self.wire and self.way != "checksum")
+    @rule(at=st.integers(0, 9))
+    def frame_is_doubled(self, at: int) -> None:
+        self.wire.insert(at % len(self.wire), self.wire[at % len(self.wire)])
+
+    @precondition(lambda self: len(self.wire) > 1 and self.way != "checksum")
+    @rule(at=st.integers(0, 9))
+    def frames_are_swapped(self, at: int) -> None:
+        at = at % (len(self.wire) - 1)
+        self.wire[at], self.wire[at + 1] = self.wire[at + 1], self.wire[at]
+
+    @precondition(lambda self: self.wire)
+    @rule(at=st.integers(0, 9))
+    def frame_is_cut(self, at: int) -> None:
+        self.wire[at % len(self.wire)] = self.wire[at % len(self.wire)][:-3]
+
+    @precondition(lambda self: self.bodies)
+    @rule()
+    def body_is_lost(self) -> None:
+        self.bodies.popleft()
+
+    @precondition(lambda self: self.open)
+    @rule()
+    def connection_ends(self) -> None:
+        self.close("reset by peer")
+
+    # --- what must hold ---
+
+    @invariant()
+    def a_live_book_is_true(self) -> None:
+        for symbol, feed in self.session.feeds.items():
+            assert feed.state == self.seen[symbol], "every change of state was said"
+            if feed.state == FeedState.LIVE:
+                assert feed.book.top()[3:] == self.books[symbol].tops[feed.book.seq]
+
+    def teardown(self) -> None:
+        """Whatever was, two minutes without mishap bring every book back to life."""
+        for step in range(600):
+            self.now += S // 5
+            self.on_time()
+            for symbol in SYMBOLS:
+                self.book_changes(symbol, [(0, 5, 1 + step % 2), (0, 10, 0), (1, 10, 0)])
+            if self.open and step % 5 == 0:
+                self.push(["beat"])
+            while self.wire or self.bodies:
+                self.frames_come(8)
+                if self.bodies:
+                    self.body_comes()
+            self.a_live_book_is_true()
+        for symbol, feed in self.session.feeds.items():
+            assert feed.state == FeedState.LIVE, feed.reason
+            assert feed.book.seq == self.books[symbol].seq
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_live_book_is_true_and_every_book_recovers(way: str) -> None:
+    machine = type(f"{way}_machine", (Machine,), {"way": way})
+    run(machine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None))
