@@ -72,7 +72,9 @@ class Engine:
         self.instruments = {instrument.venue: instrument for _, instrument in feeds}
         self.symbol = feeds[0][1].symbol
         self.fills: list[Fill] = []
-        self.sessions = {codec.venue: Session(codec, [i], config.session) for codec, i in feeds}
+        # A recording answers no ping.
+        session = config.session._replace(any_frame=True) if mode == "REPLAY" else config.session
+        self.sessions = {codec.venue: Session(codec, [i], session) for codec, i in feeds}
         self._config, self._broker = config, broker
         self._own_size = feed_shows_our_orders
         instruments = list(self.instruments.values())
@@ -87,9 +89,10 @@ class Engine:
 
     # --- inputs from venues ------------------------------------------------------------------
 
-    def opened(self, venue: str, now_ns: int) -> None:
+    def opened(self, venue: str, now_ns: int, draw: float = 0.0) -> None:
+        """A connection stands; `draw`: a uniform random number in [0, 1) for when it will be renewed."""
         self.advance(now_ns)
-        self._handle(venue, self.sessions[venue].on_open(self.now_ns))
+        self._handle(venue, self.sessions[venue].on_open(self.now_ns, draw))
 
     def closed(self, venue: str, now_ns: int, reason: str, draw: float) -> None:
         """A connection is gone; `draw` is a uniform random number in [0, 1)."""
@@ -101,6 +104,12 @@ class Engine:
         self.advance(recv_ns)
         self._aggregator.heard(venue, self.now_ns)
         self._handle(venue, self.sessions[venue].on_frame(raw, recv_ns, symbol))
+
+    def pong(self, venue: str, now_ns: int) -> None:
+        """The answer to a ping of the websocket protocol, in its order among the frames."""
+        self.advance(now_ns)
+        self._aggregator.heard(venue, self.now_ns)
+        self._handle(venue, self.sessions[venue].on_pong(self.now_ns))
 
     def timer(self, now_ns: int) -> None:
         """To be called about ten times a second."""
