@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from math import nan
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from citadel_kit.clock import SECOND, iso
 from citadel_kit.errors import ConfigError, GateRefused
@@ -45,6 +45,9 @@ from citadel_kit.types import (
 )
 
 
+NEVER_NS: Final = 1 << 62
+
+
 class EngineConfig(NamedTuple):
     session: SessionConfig
     gate: GateConfig
@@ -72,8 +75,11 @@ class Engine:
         self.instruments = {instrument.venue: instrument for _, instrument in feeds}
         self.symbol = feeds[0][1].symbol
         self.fills: list[Fill] = []
-        # A recording answers no ping.
-        session = config.session._replace(any_frame=True) if mode == "REPLAY" else config.session
+        session = config.session
+        if mode == "REPLAY":  # a recording answers no ping and can't be connected to anew
+            session = session._replace(
+                any_frame=True, reconnect_ns=NEVER_NS, silent_ns=NEVER_NS, life_ns=NEVER_NS
+            )
         self.sessions = {codec.venue: Session(codec, [i], session) for codec, i in feeds}
         self._config, self._broker = config, broker
         self._own_size = feed_shows_our_orders

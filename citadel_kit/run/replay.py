@@ -9,7 +9,7 @@ from typing import Final
 from citadel_kit import clock, ladder
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro import windows
-from citadel_kit.micro.session import FetchSnapshot
+from citadel_kit.micro.session import Connect, FetchSnapshot
 from citadel_kit.run.engine import Engine
 from citadel_kit.types import Frame, MarketSource
 from citadel_kit.venues import codec
@@ -101,7 +101,8 @@ class ReplayDriver:
         self._tick_ns += TICK_NS
 
     def _perform(self) -> None:
-        """A recorded connection can't be opened anew: after a hole its book stays STALE or in GAP."""
+        """What a session sends goes nowhere. A connection given up is taken for opened again at once: if the
+        recorder did so, its new snapshot follows; if not, the book is never LIVE again."""
         while effects := self._engine.take_effects():
             for venue, effect in effects:
                 now_ns = self._engine.now_ns
@@ -109,3 +110,5 @@ class ReplayDriver:
                     body = self.market.snapshot(venue, effect.path)
                     if body is not None:
                         self._engine.frame(venue, body, now_ns, effect.symbol)
+                elif isinstance(effect, Connect):
+                    self._engine.opened(venue, now_ns)

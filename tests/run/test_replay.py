@@ -48,3 +48,23 @@ def test_a_hole_in_a_tape_is_stale_and_ends_without_a_reconnect(holed: Path) -> 
 def test_a_pace_that_can_not_be_is_refused(holed: Path, speed: float) -> None:
     with pytest.raises(ConfigError, match="speed"):
         ReplayDriver(Tape(holed, BTC), speed=speed)
+
+
+def test_a_connection_given_up_in_a_recording_is_opened_once_a_tick_at_most(shared: Path, tmp_path: Path) -> None:
+    """A depth frame is missing and no snapshot follows: the book is never LIVE again, and nothing spins."""
+    out = tmp_path / "lossy.tape"
+    frames = Tape(shared / "tapes" / "binance_spot_btcusdt.tape.gz", BTC).frames()
+    depth = 0
+    with out.open("wb") as file:
+        for frame in frames:
+            depth += b"@depth" in frame.raw[:40]
+            if depth != 100:
+                file.write(b"%d %s\n" % (frame.recv_ns, frame.raw))
+    with HybridConnector(ReplayDriver(Tape(out, BTC))) as kit:
+        kit.wait_live()
+        end = kit.run_for(400)
+        view = end.venues[0]
+        assert view.state != FeedState.LIVE
+        assert end.quote.bid_venue == ""
+        assert view.counts["gaps"] == 1
+        assert view.counts["connects"] < 40
