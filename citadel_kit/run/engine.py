@@ -44,7 +44,6 @@ from citadel_kit.types import (
     to_units,
 )
 
-
 NEVER_NS: Final = 1 << 62
 
 

@@ -17,7 +17,8 @@ from citadel_kit import clock, ladder
 from citadel_kit.errors import EngineClosed, VenueUnreachable
 from citadel_kit.io import rest
 from citadel_kit.io.reach import REACH_S
-from citadel_kit.io.stream import Stream, StreamConfig, connect
+from citadel_kit.io.stream import PONG, Stream, StreamConfig, connect
+from citadel_kit.micro import windows
 from citadel_kit.micro.session import Connect, FetchSnapshot, Send
 from citadel_kit.run.engine import Engine
 from citadel_kit.venues import Endpoints, codec, endpoints
@@ -70,7 +71,7 @@ class LiveDriver:
         """Returns when every venue's stream stands. Raises VenueUnreachable if one can't be opened."""
         self._engine, self._publish, self._fail = engine, publish, fail
         self._failure, self._links = None, {}
-        self.spawn(asyncio.to_thread(ladder.warm_up))  # the first prices don't wait for the compiler
+        self.spawn(asyncio.to_thread(_warm_up))  # the first prices don't wait for the compiler
         for venue in engine.sessions:
             self._links[venue] = _Link(self, venue)
             self.spawn(self._links[venue].run())
@@ -154,6 +155,11 @@ class LiveDriver:
         self._fail(self._failure)
 
 
+def _warm_up() -> None:
+    ladder.warm_up()
+    windows.warm_up()
+
+
 class _Link:
     """One venue: at most one connection at a time, and the snapshots asked for over REST."""
 
@@ -205,12 +211,15 @@ class _Link:
     async def _listen(self, stream: Stream) -> None:
         """Until the connection is gone; the engine hears of that before the socket is closed."""
         self._stream, self.reached = stream, True
-        self._engine.opened(self._venue, clock.now_ns())
+        self._engine.opened(self._venue, clock.now_ns(), self._driver._draw())
         self._driver.perform()
         try:
             while True:
                 for frame in await stream.receive():
-                    self._engine.frame(self._venue, frame.raw, frame.recv_ns)
+                    if frame.raw == PONG:
+                        self._engine.pong(self._venue, frame.recv_ns)
+                    else:
+                        self._engine.frame(self._venue, frame.raw, frame.recv_ns)
                     self._driver.perform()
         except VenueUnreachable as lost:
             self._closed(lost.problem)

@@ -50,7 +50,9 @@ def test_a_pace_that_can_not_be_is_refused(holed: Path, speed: float) -> None:
         ReplayDriver(Tape(holed, BTC), speed=speed)
 
 
-def test_a_connection_given_up_in_a_recording_is_opened_once_a_tick_at_most(shared: Path, tmp_path: Path) -> None:
+def test_a_connection_given_up_in_a_recording_is_opened_once_a_tick_at_most(
+    shared: Path, tmp_path: Path
+) -> None:
     """A depth frame is missing and no snapshot follows: the book is never LIVE again, and nothing spins."""
     out = tmp_path / "lossy.tape"
     frames = Tape(shared / "tapes" / "binance_spot_btcusdt.tape.gz", BTC).frames()
