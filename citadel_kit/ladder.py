@@ -23,6 +23,7 @@ PROBLEMS: Final = {
     TOO_LARGE: "a number is too large for 62 bits",
 }
 _LIMIT: Final = 1 << 62
+_NO_LEVELS: Final[Levels] = np.empty((0, 2), np.int64)
 _SIDE, _PRICE, _QTY, _OTHER = 0, 1, 2, 3  # the members of a level that names its side, in a list's order
 
 
@@ -79,19 +80,57 @@ def _behind_text(raw: bytes, i: int) -> int:
     return i
 
 
-def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> int:
+def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> int:  # noqa: PLR0912
     """Read the first two numbers of each inner list or object of a JSON list into `out`; the count, or < 0.
 
     Numbers may be quoted; keys and further members are passed over. Trailing zeros do not count as decimals
-    (Binance writes eight where the tick has two).
+    (Binance writes eight where the tick has two). They are read here and not by `_number`, which would take
+    twice as long: this is the hottest loop of all.
     """
-    depth = 0
-    level = 0
-    member = 0
-    i = 0
+    depth = level = member = i = 0
     while i < len(raw):
         c = raw[i]
-        if c == 91 or c == 123:  # [ {
+        if 48 <= c <= 57 and member < 2:
+            if depth != 2 or level >= out.shape[0]:
+                return BAD_SYNTAX
+            value = 0
+            left = price_decimals if member == 0 else qty_decimals
+            while i < len(raw) and 48 <= raw[i] <= 57:
+                if value > _LIMIT // 10:
+                    return TOO_LARGE
+                value = value * 10 + (raw[i] - 48)
+                i += 1
+            if i < len(raw) and raw[i] == 46:  # .
+                i += 1
+                while i < len(raw) and 48 <= raw[i] <= 57:
+                    if left > 0 and value <= _LIMIT // 10:
+                        value = value * 10 + (raw[i] - 48)
+                        left -= 1
+                    elif raw[i] != 48:
+                        return TOO_FINE if left == 0 else TOO_LARGE
+                    i += 1
+            while left > 0 and value <= _LIMIT // 10:
+                value *= 10
+                left -= 1
+            if value >= _LIMIT or left > 0:
+                return TOO_LARGE
+            if i < len(raw) and raw[i] == 34:  # the closing quote
+                i += 1
+            # , ] } space
+            if i < len(raw) and raw[i] != 44 and raw[i] != 93 and raw[i] != 125 and raw[i] != 32:
+                return BAD_SYNTAX
+            out[level, member] = value
+            member += 1
+            continue
+        if 48 <= c <= 57:
+            while i < len(raw) and raw[i] != 44 and raw[i] != 93 and raw[i] != 125:
+                i += 1
+            continue
+        if c == 34 and depth == 2 and i + 1 < len(raw) and (raw[i + 1] < 48 or raw[i + 1] > 57):
+            i += 1
+            while i < len(raw) and raw[i] != 34:
+                i += 1
+        elif c == 91 or c == 123:  # [ {
             depth += 1
             member = 0
         elif c == 93 or c == 125:  # ] }
@@ -100,23 +139,8 @@ def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> i
                 return BAD_SYNTAX
             if depth == 1:
                 level += 1
-        elif 48 <= c <= 57:
-            if depth != 2 or level >= out.shape[0]:
-                return BAD_SYNTAX
-            if member < 2:
-                value, i = _number(raw, i, price_decimals if member == 0 else qty_decimals)
-                if value < 0:
-                    return value
-                out[level, member] = value
-            else:
-                while i < len(raw) and raw[i] != 44 and raw[i] != 93 and raw[i] != 125:
-                    i += 1
-            member += 1
-            continue
         elif c == 45 or (depth < 2 and c != 44 and c != 32):  # a minus; between levels all but , and space
             return BAD_SYNTAX
-        elif c == 34 and i + 1 < len(raw) and not 48 <= raw[i + 1] <= 57:
-            i = _behind_text(raw, i)
         i += 1
     return level if depth == 0 else BAD_SYNTAX
 
@@ -206,9 +230,11 @@ def _parse_sided(
     return (bid_count, ask_count) if depth == 0 else (BAD_SYNTAX, 0)
 
 
-def _merge(book: Levels, size: int, levels: Levels, sign: int) -> int:
-    """Set or delete `levels` in the ascending `book[:size]` of sign × price; the new size.
+def _merge(book: Levels, size: int, levels: Levels, sign: int, depth: int) -> tuple[int, int, int]:
+    """Set or delete `levels` in the ascending `book[:size]` of sign × price; new size, best price, its qty.
 
+    A deleted level leaves a hole: its row with quantity 0, which the next level that fits there takes. So
+    rows seldom move far. The last row is never a hole. With `depth` all but the best are forgotten.
     `book` must have room for size + len(levels) rows.
     """
     for k in range(levels.shape[0]):
@@ -223,36 +249,73 @@ def _merge(book: Levels, size: int, levels: Levels, sign: int) -> int:
             else:
                 high = middle
         if low < size and book[low, 0] == key:
-            if qty != 0:
-                book[low, 1] = qty
-            else:
-                for j in range(low, size - 1):
-                    book[j, 0] = book[j + 1, 0]
-                    book[j, 1] = book[j + 1, 1]
+            book[low, 1] = qty
+            while size > 0 and book[size - 1, 1] == 0:
                 size -= 1
         elif qty != 0:
-            for j in range(size, low, -1):
-                book[j, 0] = book[j - 1, 0]
-                book[j, 1] = book[j - 1, 1]
+            if low > 0 and book[low - 1, 1] == 0:
+                low -= 1
+            else:
+                end = low
+                while end < size and book[end, 1] != 0:
+                    end += 1
+                for j in range(end, low, -1):
+                    book[j, 0] = book[j - 1, 0]
+                    book[j, 1] = book[j - 1, 1]
+                if end == size:
+                    size += 1
             book[low, 0] = key
             book[low, 1] = qty
-            size += 1
-    return size
+    if depth > 0 and size > depth:
+        size = _cut(book, size, depth)
+    if size == 0:
+        return 0, 0, 0
+    return size, sign * book[size - 1, 0], book[size - 1, 1]
+
+
+@register_jitable
+def _cut(book: Levels, size: int, depth: int) -> int:
+    """Keep the best `depth` levels; the new size."""
+    first = size
+    kept = 0
+    while first > 0 and kept < depth:
+        first -= 1
+        if book[first, 1] != 0:
+            kept += 1
+    for j in range(first, size):
+        book[j - first, 0] = book[j, 0]
+        book[j - first, 1] = book[j, 1]
+    return size - first
+
+
+def _best(book: Levels, size: int, sign: int, out: Levels) -> int:
+    """Write the best levels, best first; how many there are of the `len(out)` asked for."""
+    count = 0
+    row = size - 1
+    while row >= 0 and count < out.shape[0]:
+        if book[row, 1] != 0:
+            out[count, 0] = sign * book[row, 0]
+            out[count, 1] = book[row, 1]
+            count += 1
+        row -= 1
+    return count
 
 
 _parse_jit: Any = numba.njit(cache=True, nogil=True)(_parse)
 _sided_jit: Any = numba.njit(cache=True, nogil=True)(_parse_sided)
 _merge_jit: Any = numba.njit(cache=True, nogil=True)(_merge)
-_kernels: dict[str, Any] = {"parse": _parse, "sided": _parse_sided, "merge": _merge}
+_best_jit: Any = numba.njit(cache=True, nogil=True)(_best)
+_kernels: dict[str, Any] = {"parse": _parse, "sided": _parse_sided, "merge": _merge, "best": _best}
 
 
 def warm_up() -> None:
     """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
-    out = np.zeros((1, 2), np.int64)
+    out = np.zeros((2, 2), np.int64)
     _parse_jit(b'[["1","1"]]', 0, 0, out)
     _sided_jit(b'[["buy","1","1"]]', 0, 0, out, out)
-    _merge_jit(np.zeros((2, 2), np.int64), 0, out, 1)
-    _kernels.update(parse=_parse_jit, sided=_sided_jit, merge=_merge_jit)
+    _merge_jit(np.zeros((3, 2), np.int64), 0, out[:1], 1, 0)
+    _best_jit(out, 1, 1, out)
+    _kernels.update(parse=_parse_jit, sided=_sided_jit, merge=_merge_jit, best=_best_jit)
 
 
 def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
@@ -262,11 +325,16 @@ def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
     """
     if not raw.startswith(b"["):
         raise ValueError(PROBLEMS[BAD_SYNTAX])
-    out = np.empty((raw.count(b"[") + raw.count(b"{"), 2), np.int64)
+    out = np.empty((_room(raw), 2), np.int64)
     count = _kernels["parse"](raw, price_decimals, qty_decimals, out)
     if count < 0:
         raise ValueError(PROBLEMS[count])
     return out[:count]
+
+
+def _room(raw: bytes) -> int:
+    """More levels than the shortest, `[1,1],`, would make of it."""
+    return len(raw) // 6 + 1
 
 
 def parse_sided(raw: bytes, price_decimals: int, qty_decimals: int) -> tuple[Levels, Levels]:
@@ -277,7 +345,7 @@ def parse_sided(raw: bytes, price_decimals: int, qty_decimals: int) -> tuple[Lev
     """
     if not raw.startswith(b"["):
         raise ValueError(PROBLEMS[BAD_SYNTAX])
-    room = raw.count(b"[") + raw.count(b"{")
+    room = _room(raw)
     bids, asks = np.empty((room, 2), np.int64), np.empty((room, 2), np.int64)
     bid_count, ask_count = _kernels["sided"](raw, price_decimals, qty_decimals, bids, asks)
     if bid_count < 0:
@@ -291,46 +359,40 @@ class Ladder:
     Asks are kept negated, so that one code serves both sides; every face of the class speaks real prices.
     """
 
-    __slots__ = ("_book", "_sign", "_size")
+    __slots__ = ("_best", "_book", "_sign", "_size")
 
     def __init__(self, side: int) -> None:
         self._sign = int(side)
         self._size = 0
         self._book: Levels = np.empty((64, 2), np.int64)
+        self._best = (0, 0)
 
     def __len__(self) -> int:
-        return self._size
+        return int(np.count_nonzero(self._book[: self._size, 1]))
 
     def clear(self) -> None:
         self._size = 0
+        self._best = (0, 0)
 
-    def apply(self, levels: Levels) -> None:
-        """Set each level to its quantity; 0 deletes."""
-        need = self._size + len(levels)
-        if need > len(self._book):
-            grown = np.empty((2 * need, 2), np.int64)
-            grown[: self._size] = self._book[: self._size]
-            self._book = grown
-        self._size = _kernels["merge"](self._book, self._size, levels, self._sign)
+    def apply(self, levels: Levels, depth: int = 0) -> None:
+        """Set each level to its quantity; 0 deletes. Then forget all but the best `depth`; 0 keeps all."""
+        if self._size + len(levels) > len(self._book):
+            self._make_room(len(levels))
+        size, price, qty = _kernels["merge"](self._book, self._size, levels, self._sign, depth)
+        self._size, self._best = int(size), (int(price), int(qty))
 
     def truncate(self, depth: int) -> None:
         """Forget all but the best `depth` levels."""
-        if self._size > depth:
-            self._book[:depth] = self._book[self._size - depth : self._size].copy()
-            self._size = depth
+        self.apply(_NO_LEVELS, depth)
 
     def best(self) -> tuple[int, int]:
         """Price and quantity at the touch; (0, 0) on an empty side."""
-        if self._size == 0:
-            return 0, 0
-        price, qty = self._book[self._size - 1].tolist()
-        return self._sign * price, qty
+        return self._best
 
     def levels(self, depth: int) -> Levels:
         """The best `depth` levels, best first; a copy."""
-        out = self._book[max(0, self._size - depth) : self._size][::-1].copy()
-        out[:, 0] *= self._sign
-        return out
+        out = np.empty((min(depth, self._size), 2), np.int64)
+        return out[: _kernels["best"](self._book, self._size, self._sign, out)]
 
     def qty_at(self, price: int) -> int:
         """Quantity at exactly this price; 0 if there is none."""
@@ -338,3 +400,11 @@ class Ladder:
         if row < self._size and self._book[row, 0] == self._sign * price:
             return int(self._book[row, 1])
         return 0
+
+    def _make_room(self, more: int) -> None:
+        """Close the holes, and leave room for as many rows again."""
+        rows = self._book[: self._size]
+        rows = rows[rows[:, 1] != 0]
+        self._size = len(rows)
+        self._book = np.empty((2 * (len(rows) + more), 2), np.int64)
+        self._book[: self._size] = rows

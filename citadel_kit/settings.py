@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.types import Instrument, to_units
+
+_UNIFIED: Final = re.compile(r"([^/:\s]+)/([^/:\s-]+)(?::([^/:\s-]+)(?:-(\d{6}))?)?")
+_LINEAR: Final = ("binanceusdm", "bybitlinear")
+"""Venues whose contracts all settle in their quote currency, so that `:USDT` may be left out."""
+_SPOT: Final = ("binance", "bybit", "kraken", "coinbase", "coinbaseexchange")
 
 
 class Fees(NamedTuple):
@@ -24,9 +30,40 @@ def _table() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
+def venue_symbol(venue: str, symbol: str) -> str:
+    """How the venue writes a unified symbol: `BTC/USDT`; swaps and futures as ccxt spells them.
+
+    `BTC/USDT:USDT`, `BTC/USD:BTC-220527`; on venues that have nothing else, `:USDT` may be left out. Raises
+    ConfigError for another spelling, or a contract that the venue can't have.
+    """
+    match = _UNIFIED.fullmatch(symbol)
+    if match is None:
+        raise ConfigError("symbol", f"{symbol!r} is no unified symbol", "Write it as BASE/QUOTE: BTC/USDT")
+    base, quote, settle, expiry = match.groups()
+    if settle is not None and (venue in _SPOT or (venue in _LINEAR and settle != quote)):
+        raise ConfigError("symbol", f"{venue} has no contracts like {symbol!r}", f"Perhaps {base}/{quote}")
+    if venue == "okx":
+        return "-".join((base, quote) if settle is None else (base, quote, expiry or "SWAP"))
+    if venue == "kraken":
+        return symbol
+    if venue.startswith("coinbase"):
+        return f"{base}-{quote}"
+    if venue == "bybitlinear" and (expiry or quote == "USDC"):
+        if expiry:
+            raise ConfigError("symbol", f"dated contracts of {venue} are not read: {symbol!r}")
+        return f"{base}PERP"
+    return f"{base}{quote}_{expiry}" if expiry else f"{base}{quote}"
+
+
+def is_known(venue: str, symbol: str) -> bool:
+    """Is there an `instrument` of it?"""
+    return _table_symbol(venue, symbol) in _table()["instruments"].get(venue, {})
+
+
 def instrument(venue: str, symbol: str) -> Instrument:
     """A well-known instrument, for use without a network. Raises ConfigError naming the known ones."""
     rows = _table()["instruments"].get(venue, {})
+    symbol = _table_symbol(venue, symbol)
     row = rows.get(symbol)
     if row is None:
         known = ", ".join(rows) or "none"
@@ -42,6 +79,11 @@ def instrument(venue: str, symbol: str) -> Instrument:
         lot=to_units(row["lot"], qty_decimals),
         min_notional=to_units(row["min_notional"], price_decimals + qty_decimals),
     )
+
+
+def _table_symbol(venue: str, symbol: str) -> str:
+    pair, _, settle = symbol.partition(":")
+    return pair if venue in _LINEAR and pair.endswith(f"/{settle}") else symbol
 
 
 def fees(venue: str) -> Fees:

@@ -14,7 +14,7 @@ from naive import PlainLadder
 from citadel_kit import ladder
 from citadel_kit.types import Side, to_units
 
-PLAIN = {"parse": ladder._parse, "sided": ladder._parse_sided, "merge": ladder._merge}
+PLAIN = {"parse": ladder._parse, "sided": ladder._parse_sided, "merge": ladder._merge, "best": ladder._best}
 
 
 @pytest.fixture(scope="module", params=["plain", "compiled"], autouse=True)
@@ -190,3 +190,21 @@ def test_truncate_keeps_the_best(update: list[tuple[int, int]], side: Side, dept
     assert fast.levels(100).tolist() == [list(row) for row in slow.levels(depth)]
     fast.clear()
     assert fast.best() == (0, 0)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 3)), max_size=20), max_size=12),
+    st.sampled_from(Side),
+    st.integers(1, 6),
+)
+def test_a_ladder_of_fixed_depth_forgets_what_falls_out(
+    updates: list[list[tuple[int, int]]], side: Side, depth: int
+) -> None:
+    """What was deleted leaves no trace in what is kept."""
+    fast, slow = ladder.Ladder(side), PlainLadder(side)
+    for update in updates:
+        fast.apply(np.array(update, np.int64).reshape(-1, 2), depth)
+        slow.apply(update)
+        slow.book = dict(slow.levels(depth))
+        assert fast.levels(100).tolist() == [list(row) for row in slow.levels(100)]
+        assert (len(fast), fast.best()) == (len(slow.book), slow.best())

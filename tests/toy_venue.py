@@ -98,8 +98,8 @@ class ToyCodec:
     def _event(self, recv_ns: int, kind: str, *rest: Any) -> Event:
         if kind in ("snap", "delta"):
             symbol, first, last, bids, asks, checksum = rest
-            sides = [np.array(rows, np.int64).reshape(-1, 2) for rows in (bids, asks)]
-            return BookUpdate(symbol, recv_ns, 0, first, last, -1, kind == "snap", *sides, checksum)
+            b, a = (np.array(rows, np.int64).reshape(-1, 2) for rows in (bids, asks))
+            return BookUpdate(symbol, recv_ns, 0, first, last, -1, kind == "snap", b, a, checksum)
         if kind == "quote":
             return Quote(rest[0], recv_ns, 0, *rest[1:])
         if kind == "n":

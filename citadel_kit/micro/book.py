@@ -92,11 +92,8 @@ class Book:
         return (self._bids if side == Side.BUY else self._asks).qty_at(price)
 
     def _apply(self, update: BookUpdate) -> None:
-        self._bids.apply(update.bids)
-        self._asks.apply(update.asks)
-        if self._depth:
-            self._bids.truncate(self._depth)
-            self._asks.truncate(self._depth)
+        self._bids.apply(update.bids, self._depth)
+        self._asks.apply(update.asks, self._depth)
         self.seq, self.recv_ns, self.exch_ns = update.last_seq, update.recv_ns, update.exch_ns
         bid, ask = self._bids.best()[0], self._asks.best()[0]
         if bid and ask and bid >= ask:

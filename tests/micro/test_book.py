@@ -16,8 +16,8 @@ from citadel_kit.types import BookUpdate, Quote, Side
 def update(
     first: int, last: int, bids: Any, asks: Any, *, checksum: int = -1, snap: bool = False
 ) -> BookUpdate:
-    sides = [np.array(rows, np.int64).reshape(-1, 2) for rows in (bids, asks)]
-    return BookUpdate("A/B", 7, 8, first, last, -1, snap, *sides, checksum)
+    b, a = (np.array(rows, np.int64).reshape(-1, 2) for rows in (bids, asks))
+    return BookUpdate("A/B", 7, 8, first, last, -1, snap, b, a, checksum)
 
 
 def synced(way: str = "stream", depth: int = 0) -> Book:

@@ -122,6 +122,13 @@ def test_old_deltas_are_ignored(session: Session) -> None:
     assert state(session) == FeedState.LIVE
 
 
+def test_a_snapshot_that_nobody_waits_for_is_ignored(session: Session) -> None:
+    live(session)
+    assert session.on_frame(snapshot(10, [["8.00", "1"]]), 3) == []
+    assert session.feeds["A/B"].book.top().bid == 900
+    assert "TopChanged" in kinds(session.on_frame(depth(12, 12), 4))
+
+
 def test_a_gap_recovers_by_a_new_snapshot(session: Session) -> None:
     live(session)
     session.on_frame(depth(15, 16), 3)
@@ -317,6 +324,7 @@ def test_a_damaged_snapshot_body_harms_no_other_book() -> None:
     for frame in (depth(9, 11), depth(9, 11).replace(b'"AB"', b'"CB"')):
         session.on_frame(frame, 1)
     session.on_frame(snapshot(10), 2, "A/B")
+    assert session.last_ns == 1, "a body says nothing about the stream"
     session.on_frame(snapshot(10)[:-4], 3, "C/B")
     assert [f.state for f in session.feeds.values()] == [FeedState.LIVE, FeedState.GAP]
 

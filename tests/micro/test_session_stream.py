@@ -151,6 +151,11 @@ def test_a_book_with_no_other_way_needs_a_new_connection() -> None:
     assert session.on_frame(frame(snap("A/B", 9)), 3) == []
 
 
+def test_a_malformed_frame_ends_a_connection_without_another_way_at_once() -> None:
+    session = live("connection")
+    assert len(connects(session.on_frame(b"{", 2))) == 1
+
+
 def test_a_hole_in_the_frames_of_a_connection_is_a_gap_of_every_book() -> None:
     session = opened("connection")
     session.on_frame(frame(["n", 0], snap("A/B", 5)), 1)
@@ -165,7 +170,8 @@ def test_a_hole_in_the_frames_of_a_connection_is_a_gap_of_every_book() -> None:
     session.on_close(5, "given up", 0.0)
     session.on_open(6)
     session.on_frame(frame(["n", 0], snap("A/B", 9)), 7)
-    assert session.feeds["A/B"].state == FeedState.LIVE, "the numbers begin anew"
+    assert session.feeds["A/B"].state == FeedState.LIVE
+    assert session.counts["holes"] == 1, "the numbers begin anew"
 
 
 def test_a_hole_where_a_book_can_be_had_anew_spares_the_connection() -> None:
@@ -276,4 +282,60 @@ def test_on_a_recording_any_frame_counts() -> None:
     for k in range(1, 60):
         session.on_frame(frame(["quote", "A/B", -1, 1, 1, 2, 2]), k * S)
         assert session.on_timer(k * S) == []
+    assert states(session) == [FeedState.LIVE] * 2
+
+
+# --- what a new connection, a second loss and a late body leave behind ---
+
+
+def test_after_a_hole_the_rest_of_the_frame_is_nothing_where_only_a_new_connection_helps() -> None:
+    session = live("connection")
+    session.on_frame(frame(["n", 0]), 2)
+    session.on_frame(frame(["n", 2], snap("A/B", 9)), 3)
+    assert states(session) == [FeedState.GAP] * 2
+
+
+def test_a_new_connection_is_judged_by_its_own_heartbeat() -> None:
+    session = live()
+    session.on_timer(5 * S)
+    assert states(session) == [FeedState.STALE] * 2
+    session.on_close(6 * S, "gone", 0.0)
+    session.on_open(7 * S)
+    session.on_frame(frame(snap("A/B", 5)), 8 * S)
+    assert states(session) == [FeedState.LIVE, FeedState.SYNCING]
+    session.on_timer(11 * S + 1)
+    assert states(session) == [FeedState.STALE, FeedState.SYNCING]
+
+
+def test_the_subscription_itself_asks_for_the_first_snapshot() -> None:
+    session = opened()
+    session.on_frame(frame(delta("A/B", 4, 4), delta("C/B", 4, 4)), 1)
+    assert sent(session.on_timer(5 * S)) == []
+    assert sent(session.on_timer(5 * S + 1)) == [*AGAIN_A, "3 unsubscribe C/B", "3 subscribe C/B"]
+
+
+def test_a_second_loss_while_waiting_forgets_no_request() -> None:
+    session = live()
+    session.on_frame(frame(delta("A/B", 9, 9)), S)
+    session.on_frame(b"{", 2 * S)
+    assert sent(session.on_timer(6 * S + 1))[:2] == AGAIN_A
+
+
+def test_vain_requests_are_counted_from_the_last_synced_book() -> None:
+    session = live(config=SessionConfig(reconnect_ns=100 * S))
+    now = 0
+    for _ in range(3):
+        session.on_frame(frame(delta("A/B", 9, 9)), now)
+        for _ in range(2):
+            now += 6 * S
+            assert sent(session.on_timer(now)) == AGAIN_A
+        session.on_frame(BEAT, now)
+        session.on_frame(frame(snap("A/B", 5)), now)
+        assert session.feeds["A/B"].state == FeedState.LIVE
+
+
+def test_quotes_and_books_without_a_sequence_are_not_matched() -> None:
+    session = live("checksum", depth=2)
+    session.on_frame(frame(["quote", "A/B", -1, 1, 1, 2, 2]), 2)
+    session.on_frame(frame(delta("A/B", -1, -1, [(9, 3)])), 3)
     assert states(session) == [FeedState.LIVE] * 2

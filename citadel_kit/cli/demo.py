@@ -1,38 +1,19 @@
-"""`citadel …`: every command does one job and fails with one clear line."""
+"""`citadel demo`."""
 
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from citadel_kit import __version__, clock
-from citadel_kit.errors import CitadelError
+from citadel_kit import clock
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"citadel_kit {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def citadel(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")
-    ] = False,
-) -> None:
-    """A notebook-first kit for crypto research and live trading. Nothing here is advice."""
-
-
-@app.command()
 def demo(
     tape: Annotated[str, typer.Option(help="A tape of recorded frames to replay; needs --candles.")] = "",
     candles: Annotated[str, typer.Option(help="A Parquet file of candles from before the tape.")] = "",
@@ -86,16 +67,3 @@ def demo(
 def _absolute(path: str) -> str:
     """The notebook's kernel may work in another folder; empty stays empty."""
     return str(Path(path).resolve()) if path else ""
-
-
-def main() -> None:
-    """Entry point. What the kit raises on purpose becomes one line and exit status 1."""
-    try:
-        app()
-    except CitadelError as error:
-        print(f"citadel: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
