@@ -92,8 +92,8 @@ def train(
     config: TrainConfig | None = None,
     progress: Progress | None = None,
 ) -> Training:
-    """Learns UPPER against LOWER. Rows that touched neither barrier count for `touch_share` only; rows without
-    a label, or with a NaN or an infinity, for nothing.
+    """Learns UPPER against LOWER. Rows that touched neither barrier count for `touch_share` only; rows
+    without a label, or with a NaN or an infinity, for nothing.
 
     `x` and `labels` have one row a bar. Raises ModelError where a fold's training rows are too few or of one
     class.
