@@ -193,7 +193,7 @@ def test_truncate_keeps_the_best(update: list[tuple[int, int]], side: Side, dept
 
 
 @given(
-    st.lists(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 3)), max_size=20), max_size=12),
+    st.lists(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), max_size=20), max_size=12),
     st.sampled_from(Side),
     st.integers(1, 6),
 )
