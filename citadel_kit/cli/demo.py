@@ -48,8 +48,7 @@ def demo(
     from citadel_kit.notebook.result import summarise  # only now: these take seconds to import
     from citadel_kit.notebook.unattended import execute
 
-    run_dir = (out / datetime.fromtimestamp(clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")).resolve()
-    run_dir.mkdir(parents=True)
+    run_dir = _new_folder(out.resolve())
     execute(
         ROOT / "notebooks" / "00_quickstart.ipynb",
         run_dir / "quickstart.ipynb",
@@ -62,6 +61,17 @@ def demo(
     print()
     for name in ("quickstart.ipynb", "quickstart.html", "result.json"):
         print(run_dir / name)
+
+
+def _new_folder(out: Path) -> Path:
+    """Named by the present second; a second run of the same second waits for the next."""
+    while True:
+        folder = out / datetime.fromtimestamp(clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
 
 
 def _absolute(path: str) -> str:

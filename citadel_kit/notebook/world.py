@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,12 +28,14 @@ SAMPLE: Final = Path(__file__).parents[2] / "data" / "sample"
 class World:
     """Candles for the macro layer, a driver for the micro layer, and where both come from."""
 
-    candles: pd.DataFrame
+    candles: pd.DataFrame = field(repr=False)
     timeframe: str
     symbol: str
     driver: Driver
     instrument: Instrument
     """Of the venue orders go to."""
+    fees: settings.Fees
+    """Of that venue, first tier."""
     origin: str
     """In words, for the result file and the reader."""
 
@@ -77,6 +79,7 @@ def _recorded(tape: str, candles: str, venue: str, symbol: str, speed: float) ->
         symbol=symbol,
         driver=driver,
         instrument=instrument,
+        fees=settings.fees(venue),
         origin=f"recorded {venue} frames ({Path(tape).name}) and real candles ({Path(candles).name})",
     )
 
@@ -100,6 +103,7 @@ def _synthetic(seed: int, speed: float) -> World:
         symbol="BTC/USD",
         driver=ReplayDriver(market, speed=speed),
         instrument=next(iter(market.instruments.values())),
+        fees=settings.fees(next(iter(market.instruments))),
         origin=f"a synthetic market (seed {seed}) after real candles ({path.name})",
     )
 
@@ -114,5 +118,6 @@ def _live(venue: str, symbol: str) -> World:
         symbol=symbol,
         driver=driver,
         instrument=driver.feeds[0][1],
+        fees=settings.fees(venue),
         origin=f"live public streams and candles of {venue}; fills are simulated",
     )

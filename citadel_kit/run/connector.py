@@ -33,6 +33,7 @@ from citadel_kit.types import Fill, Instrument, MicroSnapshot, OrderIntent, Orde
 
 PAST_KEPT: Final = 3_000
 PAST_EVERY_NS: Final = 100 * MILLISECOND
+FOREVER_S: Final = 1e9
 KILL_WAIT_S: Final = 2.0
 CLOSE_WAIT_S: Final = 10.0
 
@@ -137,8 +138,12 @@ class HybridConnector:
     def submit(self, intent: OrderIntent, **options: Any) -> Order:
         """Ask the gate, then let a chase order work the book.
 
-        `options`: those of `micro.chase.configure`, and `deadline_s` from now (60). Raises GateRefused with
-        the gate's reasons, ConfigError for an option that can't be, EngineClosed.
+        `options`, with their defaults: `deadline_s` 60, from now · `on_deadline` "cancel", or "take": after
+        the confirmed cancel once, within `take_slippage_bps` 5 of the touch · `limit_price` none, in quote
+        currency · `max_chase_bps` 50, from the mid at arrival · `min_move` 1 tick before it follows ·
+        `min_rest_ns` 0 · `pause_ns` 250 ms after a reject · `max_rejects` 5 in a row.
+
+        Raises GateRefused with the gate's reasons, ConfigError for an option that can't be, EngineClosed.
         """
         return Order(self, self._call(lambda: self._engine.submit(intent, options)))
 
@@ -182,6 +187,8 @@ class HybridConnector:
 
         An exception of `stop()` pauses the market and comes back here; the engine is none the worse for it.
         """
+        if not (isinstance(seconds, int | float) and 0 <= seconds < FOREVER_S):
+            raise ConfigError("seconds", f"{seconds!r} is not a number of seconds, 0 or more")
         failures: list[Exception] = []
 
         def stop_safely() -> bool:
@@ -253,11 +260,13 @@ class HybridConnector:
 
     async def _shut(self) -> None:
         try:
-            self._kill()
+            if self._usable:
+                self._engine.state = "closing"
+            self._engine.cancel_all()
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
             await self._driver.stop()
-            if self._usable:
+            if self._engine.state == "closing":
                 self._engine.state = "closed"
             self._publish()
         except Exception as error:  # noqa: BLE001 - a broken engine must still end; its state says what happened

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from inspect import signature
 from math import nan
 from typing import Any, Final, NamedTuple
 
@@ -148,11 +149,13 @@ class Engine:
         self._executor.cancel(parent_id, self.now_ns)
 
     def kill(self) -> None:
-        """Trip the guard: every working order is cancelled and no entry passes until `rearm`.
-
-        Every order is tried; the first failure is raised after that.
-        """
+        """Trip the guard: every working order is cancelled and no entry passes until `rearm`."""
         self._guard = guard.trip(self._guard, self.now_ns, guard.Trip.HAND.value)
+        self.verdict = None  # what the gate said before is no longer true
+        self.cancel_all()
+
+    def cancel_all(self) -> None:
+        """Cancel every working order. Every one is tried; the first failure is raised after that."""
         self._executor.cancel_all(self.now_ns)
 
     def rearm(self) -> None:
@@ -273,6 +276,7 @@ class Engine:
             nan if quote.crossed else spread_bps(quote.bid, quote.ask),
         )
         if self._guard.tripped != before:
+            self.verdict = None
             self._executor.cancel_all(self.now_ns, entries_only=True)
 
 
@@ -295,6 +299,10 @@ def configure(
         deadline_ns, ending = intent.signal.valid_until_ns, "CANCEL"  # an expired signal opens no risk
     if "limit_price" in known:
         known["limit_price"] = _price_units(instrument, known["limit_price"])
+    unknown = known.keys() - signature(chase.configure).parameters.keys()
+    if unknown or known.keys() & {"side", "qty", "deadline_ns"}:
+        names = ", ".join(["deadline_s", *list(signature(chase.configure).parameters)[3:]])
+        raise ConfigError("options", f"no such option: {', '.join(sorted(unknown))}", f"There are: {names}")
     try:
         return chase.configure(
             instrument,

@@ -211,6 +211,13 @@ _STATUS: Final = {
 }
 
 
+def _note(state: chase.ChaseState, phase: chase.Phase) -> str:
+    """What it does now, or why it ended."""
+    if phase < chase.Phase.FILLED and state.cancel_wanted:
+        return "cancelling: the venue's word is awaited"
+    return chase.END_TEXT[chase.EndReason(state.reason)] or phase.name.lower()
+
+
 def view(order: ParentOrder) -> OrderView:
     """A parent order as plain data."""
     instrument, state = order.instrument, order.state
@@ -227,7 +234,7 @@ def view(order: ParentOrder) -> OrderView:
         purpose=order.intent.purpose,
         forced=order.intent.forced,
         status=_STATUS.get(phase, "working"),
-        note=chase.END_TEXT[chase.EndReason(state.reason)] or phase.name.lower(),
+        note=_note(state, phase),
         qty=instrument.qty(order.config.qty),
         filled=instrument.qty(filled),
         remaining=instrument.qty(order.config.qty - filled),

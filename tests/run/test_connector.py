@@ -549,3 +549,30 @@ def test_a_driver_that_dies_is_seen_at_once(kit: HybridConnector) -> None:
     assert kit.gate(intent()).reasons == ("engine",)
     with pytest.raises(EngineClosed, match="dead"):
         order.wait(1)
+
+
+@pytest.mark.parametrize("seconds", ["10", None, float("nan"), -1, float("inf")])
+def test_a_wrong_duration_is_refused_and_harms_nothing(kit: HybridConnector, seconds: float) -> None:
+    with pytest.raises(ConfigError, match="seconds"):
+        kit.run_for(seconds)
+    kit.run_for(1)
+
+
+def test_a_plain_close_trips_no_guard(kit: HybridConnector) -> None:
+    kit.close()
+    assert (kit.snapshot().guard, kit.snapshot().engine) == ("ok", "closed")
+
+
+def test_a_misspelt_option_is_named_with_those_there_are(kit: HybridConnector) -> None:
+    with pytest.raises(ConfigError, match=r"dedline_s.*There are: deadline_s, limit_price"):
+        kit.submit(intent(), dedline_s=3)
+
+
+def test_an_order_under_a_kill_in_a_paused_market_says_so(kit: HybridConnector) -> None:
+    order = kit.submit(intent(), limit_price=20_000)
+    kit.run_for(1)
+    kit.kill()
+    assert (order.status, order.view.note) == ("working", "cancelling: the venue's word is awaited")
+    assert kit.verdict is None
+    kit.run_for(1)
+    assert order.status == "cancelled"
