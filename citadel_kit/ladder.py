@@ -11,8 +11,12 @@ from typing import Any, Final
 import numba
 import numpy as np
 from numba.extending import register_jitable
+from numpy.typing import NDArray
 
 from citadel_kit.types import Levels
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 BAD_SYNTAX: Final = -1
 TOO_FINE: Final = -2
@@ -301,11 +305,32 @@ def _best(book: Levels, size: int, sign: int, out: Levels) -> int:
     return count
 
 
+def _sums(book: Levels, size: int, depths: Ints, out: Floats) -> None:
+    """Quantity of the best levels down to each of the ascending `depths`."""
+    row = size - 1
+    levels = 0
+    total = 0.0
+    for k in range(depths.shape[0]):
+        while row >= 0 and levels < depths[k]:
+            if book[row, 1] != 0:
+                total += book[row, 1]
+                levels += 1
+            row -= 1
+        out[k] = total
+
+
 _parse_jit: Any = numba.njit(cache=True, nogil=True)(_parse)
 _sided_jit: Any = numba.njit(cache=True, nogil=True)(_parse_sided)
 _merge_jit: Any = numba.njit(cache=True, nogil=True)(_merge)
 _best_jit: Any = numba.njit(cache=True, nogil=True)(_best)
-_kernels: dict[str, Any] = {"parse": _parse, "sided": _parse_sided, "merge": _merge, "best": _best}
+_sums_jit: Any = numba.njit(cache=True, nogil=True)(_sums)
+_kernels: dict[str, Any] = {
+    "parse": _parse,
+    "sided": _parse_sided,
+    "merge": _merge,
+    "best": _best,
+    "sums": _sums,
+}
 
 
 def warm_up() -> None:
@@ -315,7 +340,8 @@ def warm_up() -> None:
     _sided_jit(b'[["buy","1","1"]]', 0, 0, out, out)
     _merge_jit(np.zeros((3, 2), np.int64), 0, out[:1], 1, 0)
     _best_jit(out, 1, 1, out)
-    _kernels.update(parse=_parse_jit, sided=_sided_jit, merge=_merge_jit, best=_best_jit)
+    _sums_jit(out, 1, np.ones(1, np.int64), np.zeros(1))
+    _kernels.update(parse=_parse_jit, sided=_sided_jit, merge=_merge_jit, best=_best_jit, sums=_sums_jit)
 
 
 def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
@@ -393,6 +419,12 @@ class Ladder:
         """The best `depth` levels, best first; a copy."""
         out = np.empty((min(depth, self._size), 2), np.int64)
         return out[: _kernels["best"](self._book, self._size, self._sign, out)]
+
+    def sums(self, depths: Ints) -> list[float]:
+        """Quantity of the best levels down to each of the ascending `depths`, for metrics."""
+        out = np.empty(len(depths))
+        _kernels["sums"](self._book, self._size, depths, out)
+        return out.tolist()
 
     def qty_at(self, price: int) -> int:
         """Quantity at exactly this price; 0 if there is none."""

@@ -14,7 +14,13 @@ from naive import PlainLadder
 from citadel_kit import ladder
 from citadel_kit.types import Side, to_units
 
-PLAIN = {"parse": ladder._parse, "sided": ladder._parse_sided, "merge": ladder._merge, "best": ladder._best}
+PLAIN = {
+    "parse": ladder._parse,
+    "sided": ladder._parse_sided,
+    "merge": ladder._merge,
+    "best": ladder._best,
+    "sums": ladder._sums,
+}
 
 
 @pytest.fixture(scope="module", params=["plain", "compiled"], autouse=True)
@@ -174,6 +180,8 @@ def test_ladder_equals_a_dict(updates: list[list[tuple[int, int]]], side: Side) 
         assert len(fast) == len(slow.levels(100))
         assert fast.best() == slow.best()
         assert fast.levels(5).tolist() == [list(row) for row in slow.levels(5)]
+        sums = [float(sum(qty for _, qty in slow.levels(depth))) for depth in (1, 5, 10)]
+        assert fast.sums(np.array([1, 5, 10])) == sums
         assert [fast.qty_at(p) for p in range(42)] == [slow.qty_at(p) for p in range(42)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn, Protocol
 
 from citadel_kit.errors import BookCorrupt, SequenceGap
-from citadel_kit.ladder import Ladder
+from citadel_kit.ladder import Ints, Ladder
 from citadel_kit.types import BookTop, BookUpdate, Instrument, Levels, Link, Quote, Side
 
 CHECKS = ("checksums_right", "checksums_wrong", "crossed")
@@ -87,6 +87,10 @@ class Book:
     def levels(self, side: int, depth: int) -> Levels:
         """The best `depth` levels of a side, best first; a copy."""
         return (self._bids if side == Side.BUY else self._asks).levels(depth)
+
+    def sums(self, side: int, depths: Ints) -> list[float]:
+        """Quantity of the best levels of a side, down to each of the ascending `depths`, for metrics."""
+        return (self._bids if side == Side.BUY else self._asks).sums(depths)
 
     def qty_at(self, side: int, price: int) -> int:
         return (self._bids if side == Side.BUY else self._asks).qty_at(price)

@@ -22,6 +22,7 @@ DEPTHS: Final = (1, 5, 10)
 SHARES: Final = (0.1, 0.5, 0.9)
 """Of the time: the spread's quantiles."""
 _SHARES: Final = np.array(SHARES)
+_DEPTHS: Final = np.array(DEPTHS)
 
 
 def spread_bps(bid: float, ask: float) -> float:
@@ -121,14 +122,12 @@ def venue_view(
 ) -> VenueView:
     """The state of one book for the outside. `last_ns`: when the venue's last frame of any kind came."""
     instrument, live = feed.instrument, feed.state == FeedState.LIVE
-    bids = feed.book.levels(Side.BUY, DEPTHS[-1]).tolist() if live else []
-    asks = feed.book.levels(Side.SELL, DEPTHS[-1]).tolist() if live else []
-    bid, bid_qty = _touch(bids, instrument)
-    ask, ask_qty = _touch(asks, instrument)
-    one, five, ten = (
-        imbalance(sum(qty for _, qty in bids[:depth]), sum(qty for _, qty in asks[:depth]))
-        for depth in DEPTHS
-    )
+    top = feed.book.top() if live else _NO_TOP
+    bid, bid_qty = _touch(instrument, top.bid, top.bid_qty)
+    ask, ask_qty = _touch(instrument, top.ask, top.ask_qty)
+    bids = feed.book.sums(Side.BUY, _DEPTHS) if live else _NO_SUMS
+    asks = feed.book.sums(Side.SELL, _DEPTHS) if live else _NO_SUMS
+    one, five, ten = map(imbalance, bids, asks)
     reading = flow.read(now_ns) if live else _NOTHING
     return VenueView(
         venue=instrument.venue,
@@ -154,10 +153,11 @@ def venue_view(
 
 
 _NOTHING: Final = Reading((nan, nan, nan), nan, nan, nan, nan)
+_NO_TOP: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
+_NO_SUMS: Final = [0.0] * len(DEPTHS)
 
 
-def _touch(levels: list[list[int]], instrument: Instrument) -> tuple[float, float]:
-    if not levels:
+def _touch(instrument: Instrument, price: int, qty: int) -> tuple[float, float]:
+    if not price:
         return nan, nan
-    price, qty = levels[0]
     return instrument.price(price), instrument.qty(qty) * instrument.contract_size

@@ -17,11 +17,13 @@ Levels = NDArray[np.int64]
 def to_units(text: str, decimals: int) -> int:
     """One wire number as an integer of `10**-decimals`. Raises ValueError where that would lose a digit."""
     whole, _, fraction = text.partition(".")
-    fraction = fraction.rstrip("0")
-    digits = whole + fraction
-    if len(fraction) > decimals or not digits.isdigit():
+    missing = decimals - len(fraction)
+    digits = whole + (fraction if missing >= 0 else fraction[:decimals])
+    if not digits.isdigit() or (missing < 0 and fraction[decimals:].strip("0")):
         raise ValueError(f"{text!r} is not a number of at most {decimals} decimals")
-    value = int(digits) * int(10 ** (decimals - len(fraction)))
+    value = int(digits)
+    if missing > 0:
+        value *= 10**missing
     if value >= 1 << 62:
         raise ValueError(f"{text!r} is too large for 62 bits")
     return value

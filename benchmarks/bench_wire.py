@@ -1,0 +1,323 @@
+"""From the raw bytes of a frame to what a trader reads, beside ccxt.pro and cryptofeed, on real recordings.
+
+What each side does with every frame, in turns of `CHUNK` frames:
+
+- `kit, snapshot`: `Engine.frame` and `Engine.snapshot`: decoded, sequence, checksum, crossing and the venue's
+  own quote checked, book, order flow, trades, paper matching, guard and global quote brought up to date, then
+  one whole `MicroSnapshot` built (state, ages, touch, spread and its quantiles, imbalance at 1, 5 and 10
+  levels, microprice, order flow, trade imbalance, volatility, counts). The engine's timer runs ten times a
+  second of the tape.
+- `kit, book`: `Session.on_frame` alone: the same checks, ending with the best bid and ask of the book.
+- `ccxt.pro`: `handle_message` on what `json.loads` or `orjson.loads` gave; ends with its book, no number taken
+  from it. A bare client object stands in for the connection. Kraken's checksum is off, as it is by default
+  (switched on, it raises an AttributeError).
+- `cryptofeed`: `message_handler` (its own JSON parser), in the interpreter that CITADEL_CRYPTOFEED names;
+  its Kraken book reads an older protocol, so only on Binance.
+
+A time is the mean over frames of each frame's median over the repetitions; snapshots are not counted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from time import thread_time_ns
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from citadel_kit import ladder, settings
+from citadel_kit.micro import windows
+from citadel_kit.micro.gate import GateConfig
+from citadel_kit.micro.guard import GuardConfig
+from citadel_kit.micro.session import Session, SessionConfig, TopChanged
+from citadel_kit.run.engine import Engine, EngineConfig
+from citadel_kit.run.paper import Latency, PaperBroker
+from citadel_kit.types import FeedState
+from citadel_kit.venues import codec
+
+TAPES: Final = Path(__file__).resolve().parents[2] / "shared" / "tapes"
+CHUNK: Final = 500
+TICK_NS: Final = 100_000_000
+PEER: Final = Path(__file__).with_name("peer_cryptofeed.py")
+
+
+class Case(NamedTuple):
+    tape: str
+    venue: str
+    symbol: str
+    theirs: str
+    """The symbol as ccxt spells it."""
+
+
+CASES: Final = (
+    Case("binance_usdm_btcusdt", "binanceusdm", "BTC/USDT", "BTC/USDT:USDT"),
+    Case("binance_spot_btcusdt", "binance", "BTC/USDT", "BTC/USDT"),
+    Case("kraken_v2_btcusd_d25", "kraken", "BTC/USD", "BTC/USD"),
+)
+
+
+class Line(NamedTuple):
+    recv_ns: int
+    raw: bytes
+    kind: str
+    """book, quote, trade, snapshot or other"""
+
+
+def lines(path: Path) -> list[Line]:
+    out = []
+    with gzip.open(path) as file:
+        for text in file:
+            stamp, _, raw = text.rstrip(b"\n").partition(b" ")
+            out.append(Line(int(stamp), raw, kind_of(raw[:60])))
+    return out
+
+
+def kind_of(head: bytes) -> str:
+    if head.startswith(b'{"lastUpdateId"') or b'"type":"snapshot"' in head:
+        return "snapshot"
+    marks = ((b"@depth", "book"), (b'"book"', "book"), (b"@bookTicker", "quote"), (b"@trade", "trade"))
+    return next((kind for mark, kind in marks if mark in head), "other")
+
+
+class Contender(Protocol):
+    name: str
+
+    def feed(self, line: Line) -> None: ...
+
+    def touch(self) -> tuple[float, float]:
+        """Best bid and ask of the book; NaN where there is none."""
+
+
+class KitSnapshot:
+    name = "kit, snapshot"
+
+    def __init__(self, case: Case, start_ns: int) -> None:
+        instrument = settings.instrument(case.venue, case.symbol)
+        config = EngineConfig(SessionConfig(), GateConfig(), GuardConfig())
+        self._engine = Engine(
+            [(codec(case.venue, [instrument]), instrument)],
+            PaperBroker([instrument], latency=Latency()),
+            {case.venue: settings.fees(case.venue)},
+            config,
+            mode="REPLAY",
+            feed_shows_our_orders=False,
+        )
+        self._case, self._tick_ns = case, start_ns
+        self._engine.opened(case.venue, start_ns)
+        self.snapshot = self._engine.snapshot()
+
+    def feed(self, line: Line) -> None:
+        if line.recv_ns >= self._tick_ns:
+            self._engine.timer(line.recv_ns)
+            self._tick_ns = line.recv_ns + TICK_NS
+        self._engine.frame(self._case.venue, line.raw, line.recv_ns)
+        self._engine.take_effects()  # what a driver would send; a tape needs no answer
+        self.snapshot = self._engine.snapshot()
+
+    def touch(self) -> tuple[float, float]:
+        view = self.snapshot.venues[0]
+        return view.bid, view.ask
+
+
+class KitBook:
+    name = "kit, book"
+
+    def __init__(self, case: Case, start_ns: int) -> None:
+        self._instrument = settings.instrument(case.venue, case.symbol)
+        codec_ = codec(case.venue, [self._instrument])
+        self._session = Session(codec_, [self._instrument], SessionConfig(any_frame=True))
+        self._session.on_open(start_ns)
+        self._top = (0, 0)
+
+    def feed(self, line: Line) -> None:
+        for effect in self._session.on_frame(line.raw, line.recv_ns):
+            if isinstance(effect, TopChanged):
+                self._top = effect.top.bid, effect.top.ask
+
+    def touch(self) -> tuple[float, float]:
+        if self._session.feeds[self._instrument.symbol].state != FeedState.LIVE:
+            return np.nan, np.nan
+        return self._instrument.price(self._top[0]), self._instrument.price(self._top[1])
+
+
+class _Client:
+    """What ccxt's handlers need of a connection. Nobody waits for its futures."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.subscriptions: dict[str, Any] = {}
+
+    def resolve(self, result: Any, _key: str) -> Any:
+        return result
+
+    def reject(self, error: Any, _key: str = "") -> None:
+        raise error
+
+
+class Ccxt:
+    def __init__(self, case: Case, parser: str) -> None:
+        self.name = f"ccxt.pro, {parser}"
+        self._loads = _parser(parser)
+        self._symbol, self._kraken = case.theirs, case.venue == "kraken"
+        self._exchange, url = _exchange(case)
+        self._client = _Client(url)
+        if not self._kraken:  # whose book is made by the snapshot in the stream
+            self._exchange.orderbooks[case.theirs] = self._exchange.order_book({}, 1000)
+
+    def feed(self, line: Line) -> None:
+        message = self._loads(line.raw)
+        if line.kind == "snapshot" and not self._kraken:
+            self._sync(message)
+        else:
+            self._exchange.handle_message(self._client, message)
+
+    def _sync(self, body: Any) -> None:
+        """ccxt's own way from a REST body and its buffer to a book, without the request."""
+
+        async def fetched(symbol: str, *_: Any) -> Any:
+            book = self._exchange.parse_order_book(body, symbol)
+            return book | {"nonce": body["lastUpdateId"]}
+
+        self._exchange.fetch_rest_order_book_safe = fetched
+        kind = "linear" if ":" in self._symbol else "spot"
+        steps = self._exchange.fetch_order_book_snapshot(
+            self._client, None, {"symbol": self._symbol, "type": kind}
+        )
+        for _ in steps.__await__():
+            raise RuntimeError("ccxt waits for something while it syncs its book")
+
+    def touch(self) -> tuple[float, float]:
+        book = self._exchange.orderbooks.get(self._symbol)
+        if not book or not book["bids"] or not book["asks"]:
+            return np.nan, np.nan
+        return book["bids"][0][0], book["asks"][0][0]
+
+
+def _parser(name: str) -> Callable[[bytes], Any]:
+    if name == "json":
+        return json.loads
+    import orjson
+
+    return orjson.loads
+
+
+def _exchange(case: Case) -> tuple[Any, str]:
+    """A ccxt.pro exchange that knows one market, and the URL its frames seem to come from."""
+    import ccxt.pro
+
+    instrument = settings.instrument(case.venue, case.symbol)
+    base, quote = case.symbol.split("/")
+    swap = ":" in case.theirs
+    market = {
+        "id": instrument.venue_symbol, "symbol": case.theirs, "base": base, "quote": quote,
+        "settle": quote if swap else None, "type": "swap" if swap else "spot", "spot": not swap, "swap": swap,
+        "contract": swap, "linear": swap, "inverse": False, "option": False, "active": True,
+    }  # fmt: skip
+    exchange = getattr(ccxt.pro, case.venue)()
+    exchange.set_markets([exchange.safe_market_structure(market)])
+    ws = exchange.urls["api"]["ws"]
+    url = {"binance": "spot", "binanceusdm": "linear", "kraken": "publicV2"}[case.venue]
+    return exchange, ws[url]
+
+
+def timed(contenders: Sequence[Contender], frames: Sequence[Line]) -> dict[str, NDArray[np.int64]]:
+    """ns of every frame. They take turns, so that a slow moment of the machine meets all of them."""
+    out = {c.name: np.zeros(len(frames), np.int64) for c in contenders}
+    for first in range(0, len(frames), CHUNK):
+        for contender in contenders:
+            times, feed = out[contender.name], contender.feed
+            for i in range(first, min(first + CHUNK, len(frames))):
+                began = thread_time_ns()
+                feed(frames[i])
+                times[i] = thread_time_ns() - began
+    return out
+
+
+def followed(case: Case, frames: Sequence[Line], start_ns: int) -> str:
+    """Do both books show the same touch after each book frame? Outside of the timing."""
+    ours, theirs = KitBook(case, start_ns), Ccxt(case, "json")
+    same = different = 0
+    for line in frames:
+        ours.feed(line)
+        theirs.feed(line)
+        if line.kind == "book" and not np.isnan(ours.touch()[0]):
+            same += ours.touch() == theirs.touch()
+            different += ours.touch() != theirs.touch()
+    return f"best bid and ask after each book frame: the same {same:,} times, different {different:,}"
+
+
+def cryptofeed(case: Case, path: Path) -> NDArray[np.int64] | None:
+    python = os.environ.get("CITADEL_CRYPTOFEED", "")
+    if not python or case.venue == "kraken":
+        return None
+    done = subprocess.run(
+        [python, str(PEER), str(path), case.venue], capture_output=True, check=False, cwd=PEER.parent
+    )
+    if done.returncode:
+        print(f"  cryptofeed failed: {done.stderr.decode().strip().splitlines()[-1]}")
+        return None
+    return np.frombuffer(done.stdout, np.int64)
+
+
+def _row(name: str, rounds: NDArray[np.int64], pick: NDArray[np.bool_]) -> tuple[str, float, float, float]:
+    each = rounds[:, pick].mean(axis=1) / 1e3
+    return name, float(np.median(rounds[:, pick], axis=0).mean() / 1e3), float(each.min()), float(each.max())
+
+
+def report(title: str, rows: Iterable[tuple[str, float, float, float]]) -> None:
+    print(f"  {title}")
+    rows = list(rows)
+    ours = rows[0][1]
+    for name, middle, low, high in rows:
+        print(
+            f"    {name:<18}{middle:8.1f} µs   {1e6 / middle:9,.0f} frames/s   {middle / ours:5.1f} x"
+            f"   (rounds {low:.1f} to {high:.1f})"
+        )
+
+
+def run(case: Case, rounds: int) -> None:
+    path = TAPES / f"{case.tape}.tape.gz"
+    frames = lines(path)
+    start_ns = frames[0].recv_ns
+    kinds = np.array([line.kind for line in frames])
+    print(f"{case.tape}: {len(frames):,} frames; {followed(case, frames, start_ns)}")
+    collected: dict[str, list[NDArray[np.int64]]] = {}
+    for _ in range(rounds):
+        contenders: list[Contender] = [KitSnapshot(case, start_ns), KitBook(case, start_ns)]
+        contenders += [Ccxt(case, "json"), Ccxt(case, "orjson")]
+        times: dict[str, NDArray[np.int64]] = timed(contenders, frames)
+        peer = cryptofeed(case, path)
+        for name, each in (times if peer is None else times | {"cryptofeed": peer}).items():
+            collected.setdefault(name, []).append(each)
+    for title, pick in (("book frames", kinds == "book"), ("all frames", kinds != "snapshot")):
+        rows = [_row(name, np.array(each), pick) for name, each in collected.items()]
+        report(f"{title}: {int(pick.sum()):,}", rows)
+
+
+def main() -> None:
+    missing = [case.tape for case in CASES if not (TAPES / f"{case.tape}.tape.gz").is_file()]
+    if missing:
+        print(f"skipped: the recordings {', '.join(missing)} are not in ../shared/tapes")
+        return
+    ladder.warm_up()
+    windows.warm_up()
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"{rounds} rounds; load average {load:.1f}; x: times as long as the first row")
+    print("the bar: ccxt.pro takes at least 5 x on the book frames of binance_usdm_btcusdt; 10 x is the aim")
+    if "CITADEL_CRYPTOFEED" not in os.environ:
+        print("cryptofeed is skipped: CITADEL_CRYPTOFEED names no interpreter that has it")
+    for case in CASES:
+        run(case, rounds)
+
+
+if __name__ == "__main__":
+    main()
