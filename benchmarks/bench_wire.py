@@ -25,7 +25,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from time import thread_time_ns
 from typing import Any, Final, NamedTuple, Protocol
