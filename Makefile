@@ -76,6 +76,7 @@ $(STAMP): requirements.lock pyproject.toml | $(BIN)/python
 			echo "LightGBM needs the system's OpenMP library. Install it and run make again:" \
 				"apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)"; \
 		else cat $(VENV)/lightgbm.log; fi >&2; exit 1; }
+	@mkdir -p $(STATE)/ipython $(STATE)/matplotlib
 	@touch $@
 
 # pip's own progress is one line or two for each package; this counts them, and ends with pip's exit status.

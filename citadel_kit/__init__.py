@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from citadel_kit.errors import CitadelError
+    from citadel_kit.notebook.world import open_world
     from citadel_kit.panel import Panel
     from citadel_kit.run.connector import HybridConnector
+    from citadel_kit.run.entry import drill, plan_entry
     from citadel_kit.run.macro_loop import run_macro
     from citadel_kit.types import (
-        GlobalQuote,
         Instrument,
         MacroSignal,
         MicroSnapshot,
         OrderIntent,
-        OrderView,
         Purpose,
-        Regime,
         Side,
         Verdict,
     )
@@ -33,35 +32,35 @@ __version__ = "0.1.0"
 # checker, here for the import, below for `import *`.
 _MODULES: Final = {
     "CitadelError": "errors",
-    "GlobalQuote": "types",
     "HybridConnector": "run.connector",
     "Instrument": "types",
     "MacroSignal": "types",
     "MicroSnapshot": "types",
     "OrderIntent": "types",
-    "OrderView": "types",
     "Panel": "panel",
     "Purpose": "types",
-    "Regime": "types",
     "Side": "types",
     "Verdict": "types",
+    "drill": "run.entry",
+    "open_world": "notebook.world",
+    "plan_entry": "run.entry",
     "run_macro": "run.macro_loop",
 }
 
 __all__ = [
     "CitadelError",
-    "GlobalQuote",
     "HybridConnector",
     "Instrument",
     "MacroSignal",
     "MicroSnapshot",
     "OrderIntent",
-    "OrderView",
     "Panel",
     "Purpose",
-    "Regime",
     "Side",
     "Verdict",
+    "drill",
+    "open_world",
+    "plan_entry",
     "run_macro",
 ]
 
@@ -76,4 +75,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]

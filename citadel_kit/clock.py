@@ -13,15 +13,25 @@ from typing import Final
 SECOND: Final = 1_000_000_000
 MILLISECOND: Final = 1_000_000
 
-_offset: Final = time.time_ns() - time.monotonic_ns()
+# On Linux the plain monotonic clock stands still while the machine sleeps: what was fresh before would seem
+# fresh after.
+_BOOTTIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def _steady_ns() -> int:
+    return time.monotonic_ns() if _BOOTTIME is None else time.clock_gettime_ns(_BOOTTIME)
+
+
+_offset: Final = time.time_ns() - _steady_ns()
 
 
 def now_ns() -> int:
-    """Nanoseconds since the epoch, never running backwards: the wall clock at import plus monotonic time.
+    """Nanoseconds since the epoch, never running backwards: the wall clock at import plus steady time.
 
-    A step of the system clock is therefore not seen: ages and time-outs are judged on this clock alone.
+    A step of the system clock is therefore not seen: ages and time-outs are judged on this clock alone. Time
+    that the machine slept counts.
     """
-    return _offset + time.monotonic_ns()
+    return _offset + _steady_ns()
 
 
 def iso(ns: int) -> str:

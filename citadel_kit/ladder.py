@@ -56,6 +56,8 @@ def _number(raw: bytes, i: int, decimals: int) -> tuple[int, int]:
                 return TOO_FINE, i
             for _ in range(zeros):
                 value *= 10
+                if value > _LIMIT // 10:
+                    return TOO_LARGE, i
             value = value * 10 + (c - 48)
             kept += zeros + 1
             zeros = 0

@@ -31,9 +31,7 @@ def demo(
     Without --tape or --live it plays a seeded synthetic market after real sample candles, with no network.
     """
     from citadel_kit.io import rest
-    from citadel_kit.notebook.result import summarise
-    from citadel_kit.notebook.unattended import execute
-    from citadel_kit.notebook.world import check_choice
+    from citadel_kit.notebook.choice import check_choice
 
     parameters = {
         "TAPE": _absolute(tape),
@@ -47,8 +45,10 @@ def demo(
     check_choice(tape, candles, live)
     if live:
         rest.check_reachable(live)
-    run_dir = (out / datetime.fromtimestamp(clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")).resolve()
-    run_dir.mkdir(parents=True)
+    from citadel_kit.notebook.result import summarise  # only now: these take seconds to import
+    from citadel_kit.notebook.unattended import execute
+
+    run_dir = _new_folder(out.resolve())
     execute(
         ROOT / "notebooks" / "00_quickstart.ipynb",
         run_dir / "quickstart.ipynb",
@@ -61,6 +61,17 @@ def demo(
     print()
     for name in ("quickstart.ipynb", "quickstart.html", "result.json"):
         print(run_dir / name)
+
+
+def _new_folder(out: Path) -> Path:
+    """Named by the present second; a second run of the same second waits for the next."""
+    while True:
+        folder = out / datetime.fromtimestamp(clock.now_ns() / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
 
 
 def _absolute(path: str) -> str:

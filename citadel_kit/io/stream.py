@@ -37,6 +37,10 @@ class StreamConfig(NamedTuple):
     """Frames received and not yet handled. Beyond it we are too slow, and the connection is dropped."""
 
 
+PONG: Final = b""
+"""In place of a frame: the venue answered a ping of ours. No venue sends an empty frame."""
+
+
 class Received(NamedTuple):
     recv_ns: int
     raw: bytes
@@ -51,7 +55,10 @@ class Stream:
         self._outgoing: asyncio.Queue[str] = asyncio.Queue()
         self._news = asyncio.Event()
         self._end = ""
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+        jobs = [self._read(), self._write()]
+        if config.ping_s is not None:
+            jobs.append(self._ping(config.ping_s))
+        self._tasks = [asyncio.create_task(job) for job in jobs]
 
     def send(self, text: str) -> None:
         """In order, without waiting. A connection that is gone says so in `receive`."""
@@ -94,10 +101,27 @@ class Stream:
                 if len(self._waiting) >= self._config.max_waiting:
                     self.drop(f"{len(self._waiting)} frames wait to be handled: too slow, started anew")
                     return
-                self._waiting.append(Received(clock.now_ns(), raw))
-                self._news.set()
+                self._came(raw)
         except ConnectionClosed as error:
             self._finish(f"the connection ended: {' '.join(str(error).split())}")
+
+    def _came(self, raw: bytes) -> None:
+        self._waiting.append(Received(clock.now_ns(), raw))
+        self._news.set()
+
+    async def _ping(self, every_s: float) -> None:
+        """The heartbeat of venues that have none of their own."""
+        try:
+            while not self._end:
+                await asyncio.sleep(every_s)
+                answer = await self._connection.ping()
+                async with asyncio.timeout(self._config.pong_s):
+                    await answer
+                self._came(PONG)
+        except TimeoutError:
+            self.drop(f"no answer to our ping within {self._config.pong_s:g} s")
+        except ConnectionClosed:
+            return  # the reader says why
 
     async def _write(self) -> None:
         try:
@@ -122,8 +146,7 @@ async def connect(venue: str, url: str, config: StreamConfig = StreamConfig()) -
                 proxy=None,
                 compression=None,
                 open_timeout=None,
-                ping_interval=config.ping_s,
-                ping_timeout=config.pong_s,
+                ping_interval=None,  # we ping ourselves, and hear the answers
                 close_timeout=config.close_s,
                 max_size=config.max_frame,
                 max_queue=_BUFFERED,

@@ -12,21 +12,29 @@ from citadel_kit.macro.candles import Floats, columns_of
 
 
 class CostConfig(NamedTuple):
-    """In basis points of the traded value, per side."""
+    """In basis points of the traded value, per side.
 
-    fee_bps: float = 5.0
+    The fee's default is Binance's published taker fee of the first tier, as in `venues/instruments.toml`;
+    for a venue's own give `fee_bps=settings.fees(venue).taker_bps`. The slippage is an assumption.
+    """
+
+    fee_bps: float = 10.0
     slippage_bps: float = 2.0
 
     @property
     def side_bps(self) -> float:
         return self.fee_bps + self.slippage_bps
 
+    def __str__(self) -> str:
+        return f"{self.side_bps:g} bps a side ({self.fee_bps:g} fee, {self.slippage_bps:g} slippage)"
+
 
 class Backtest(NamedTuple):
     """Arrays of one value a bar; row t is the stretch from bar t's open to the next bar's."""
 
     position: Floats
-    """Signed share of equity held over the stretch."""
+    """Signed share of equity held over the stretch. While it doesn't change nothing is traded or paid for,
+    though a real holding's share would drift with price."""
     gross: Floats
     """Simple return on equity before costs."""
     cost: Floats
@@ -34,10 +42,15 @@ class Backtest(NamedTuple):
     net: Floats
     market: Floats
     """Simple return of holding all equity in the market, without costs."""
+    costs: CostConfig
+    """What `cost` was reckoned with."""
 
 
 def hold(target: Floats, bars: int) -> Floats:
-    """A non-zero target stands for `bars` bars, or until another one takes its place."""
+    """A non-zero target stands for `bars` bars, or until another one takes its place.
+
+    This is how a backtest leaves a trade: by time. It places no orders at the barriers of the labels.
+    """
     wanted = pd.Series(target).where(target != 0.0)
     held = wanted.ffill(limit=bars - 1) if bars > 1 else wanted
     return np.asarray(held.fillna(0.0), dtype=np.float64)
@@ -50,7 +63,7 @@ def backtest(
 
     `long_only` takes a negative target as flat, as a spot account must. The last bar's target is never
     traded, and its own stretch ends at its close. A hole is not skipped: what was held through it made what
-    price made.
+    price made, and a target of the bar before it is traded at the open behind it.
     """
     costs = costs or CostConfig()
     if len(target) != len(frame) or costs.side_bps < 0 or not np.isfinite(target).all():
@@ -64,4 +77,4 @@ def backtest(
         turnover[-1] += abs(position[-1])
     cost = turnover * costs.side_bps / 1e4
     gross = position * market
-    return Backtest(position, gross, cost, gross - cost, market)
+    return Backtest(position, gross, cost, gross - cost, market, costs)

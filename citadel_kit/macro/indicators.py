@@ -49,7 +49,11 @@ def rolling_extremes(high: Floats, low: Floats, window: int) -> tuple[Floats, Fl
     for end in range(window - 1, len(high)):
         h, low_ = high[end], low[end]
         for k in range(end - window + 1, end):
-            h, low_ = max(h, high[k]), min(low_, low[k])
+            # Not max and min: those drop a NaN.
+            if high[k] > h or np.isnan(high[k]):
+                h = high[k]
+            if low[k] < low_ or np.isnan(low[k]):
+                low_ = low[k]
         top[end], bottom[end] = h, low_
     return top, bottom
 

@@ -3,8 +3,8 @@
 A label at bar t is what would have come of a trade decided at t's close and entered at the NEXT bar's open:
 did price touch entry × (1 + w) or entry × (1 − w) first, within `horizon` bars, the entry bar included? The
 half-width is w = width × sigma × sqrt(horizon), with sigma the standard deviation of one-bar log returns up
-to and including t. A bar that spans both barriers counts as the lower one: which came first inside it can't
-be known.
+to and including t. A bar that spans both barriers counts as the lower one, since which came first inside it
+can't be known: that is hard on buying and kind to selling.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ class Labels(NamedTuple):
     side: NDArray[np.int8]
     """UPPER, LOWER or NEITHER; 0 also where `end` is -1."""
     end: Ints
-    """Row of the last bar the label looked at. -1: no label, since its full horizon reaches into warm-up, a
-    hole or the end of the data; one decided early is dropped too, else only the quick ones would be kept
-    there."""
+    """Row of the last bar the label looked at. -1: no label, since the bar is in warm-up, price stood still
+    over the volatility window, or the full horizon reaches into a hole or past the end of the data; one
+    decided early is dropped there too, else only the quick ones would be kept."""
     width: Floats
-    """Half-width of the barriers as a share of price; NaN in warm-up. Knows only the past."""
+    """Half-width of the barriers as a share of price; NaN in warm-up, at the start and behind every hole.
+    Knows only the past."""
 
 
 def barrier_width(frame: pd.DataFrame, timeframe: str, config: LabelConfig | None = None) -> Floats:

@@ -31,14 +31,16 @@ def trade_returns(result: Backtest) -> Floats:
     return np.add.reduceat(result.net, begins)
 
 
-def summarize(result: Backtest, bar_ns: int, costs: CostConfig | None = None) -> dict[str, float]:
-    """Shares, not per cent. `t_stat` is Sharpe × sqrt(years): below 2 it can't be told from luck.
+def summarize(result: Backtest, bar_ns: int) -> dict[str, float]:
+    """Returns and `cost` as shares of equity, not per cent; `cost` is the sum of what was paid.
 
-    `turnover` is in multiples of equity a year; buy-and-hold pays one entry and one exit.
+    `fee_bps` and `slippage_bps` are what each side was charged. `t_stat` is Sharpe × sqrt(years): below 2 it
+    can't be told from luck. `turnover` is in multiples of equity a year. Buy-and-hold pays one entry and one
+    exit at the same costs.
     """
     years, trades = len(result.net) * bar_ns / YEAR_NS, trade_returns(result)
     market = result.market.copy()
-    side = (costs or CostConfig()).side_bps / 1e4
+    side = result.costs.side_bps / 1e4
     if len(market):
         market[0] -= side
         market[-1] -= side
@@ -54,6 +56,8 @@ def summarize(result: Backtest, bar_ns: int, costs: CostConfig | None = None) ->
         "gross_return": _compound(result.gross),
         "net_return": _compound(result.net),
         "cost": float(result.cost.sum()),
+        "fee_bps": result.costs.fee_bps,
+        "slippage_bps": result.costs.slippage_bps,
         "sharpe": net,
         "t_stat": net * float(np.sqrt(years)),
         "max_drawdown": max_drawdown(result.net),
@@ -65,14 +69,17 @@ def summarize(result: Backtest, bar_ns: int, costs: CostConfig | None = None) ->
 
 
 def verdict(summary: dict[str, float]) -> str:
-    """One sentence that a poor result can't hide behind."""
+    """One sentence that a poor result can't hide behind; `summary` as of `summarize`."""
     days, trades = f"{summary['days']:.0f} days", int(summary["trades"])
     hold = f"buy-and-hold made {summary['hold_return']:+.1%}"
+    costs = CostConfig(summary["fee_bps"], summary["slippage_bps"])
     if trades == 0:
-        return f"Out of sample the rule made no trade in {days}; {hold}: there is no result to judge."
+        made = f"Out of sample, at costs of {costs}, the rule made no trade in {days}"
+        return f"{made}; {hold}: there is no result to judge."
     made = (
-        f"Out of sample, after costs, the rule made {summary['net_return']:+.1%} in {days} and {trades} "
-        f"trades (Sharpe {summary['sharpe']:.2f}, before costs {summary['gross_return']:+.1%}); {hold}"
+        f"Out of sample, after costs of {costs}, the rule made {summary['net_return']:+.1%} in {days} and "
+        f"{trades} trades (Sharpe {summary['sharpe']:.2f}, before costs {summary['gross_return']:+.1%}); "
+        f"{hold}"
     )
     if summary["net_return"] <= 0:
         return f"{made}: it lost money, and shows no edge."

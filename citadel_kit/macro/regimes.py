@@ -4,8 +4,8 @@ The Hurst exponent is estimated by detrended fluctuation analysis of order 1 (Pe
 window's returns are summed to a profile of window + 1 points; for each scale n it is cut into half-
 overlapping blocks of n points, counted from the newest; a line is taken off each, and F(n) is the root of
 the mean squared rest over all blocks; H is the least-squares slope of ln F(n) on ln n. The input is a
-RETURN series. On white noise the estimate centres on 0.50 with a spread of 0.058 at 512 returns and 0.041
-at 1,024: the thresholds have to stand clear of that.
+RETURN series. On white noise the estimate centres on 0.505 with a standard deviation of 0.051 at 512 returns
+and 0.040 at 1,024. So the default thresholds call about one memoryless window in eight trending or reverting.
 """
 
 from __future__ import annotations
@@ -100,7 +100,10 @@ def rolling_hurst(returns: Floats, window: int, scales: Sequence[int] | None = N
 
 
 def trend_strength(returns: Floats, window: int) -> Floats:
-    """t-statistic of the mean return over the window: its sign is the direction, |2| is rare by chance."""
+    """t-statistic of the mean return over the window: its sign is the direction, |2| is rare by chance.
+
+    NaN in the first `window` - 1 bars, and where all returns are equal.
+    """
     mean, std = rolling_mean_std(returns, window)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(std > 0.0, mean / std * np.sqrt(window), np.nan), dtype=np.float64)

@@ -1,4 +1,8 @@
-"""Regime × probability → one `MacroSignal`. One rule decides every bar of a backtest and the live one."""
+"""Regime × probability → one `MacroSignal`.
+
+One rule, `decide`, takes the side of every bar of a backtest and of the live one. How long a trade is held is
+not its matter.
+"""
 
 from __future__ import annotations
 
@@ -43,16 +47,15 @@ class SignalConfig(NamedTuple):
 def decide(
     regimes: pd.DataFrame,
     probability: Floats,
-    width: Floats,
+    edge: Floats,
     fraction: Floats,
     round_trip_bps: float,
     config: SignalConfig | None = None,
 ) -> Ints:
     """`Decision` of each bar, from arrays of one value a bar.
 
-    `regimes` as of `regime_frame`, `width` as of `barrier_width`. The expected edge, (2p - 1) × width, is
-    what a trade between symmetric barriers makes on average; it has to pass the costs of entry and exit,
-    `round_trip_bps`.
+    `regimes` as of `regime_frame`, `probability` as of `Model.predict`, `edge` as of `edge_bps`: it has to
+    pass the costs of entry and exit together, `round_trip_bps`. NaN in `probability` or `edge` is flat.
     """
     config = _checked(config or SignalConfig())
     memory, weather = regimes["memory"].to_numpy(), regimes["weather"].to_numpy()
@@ -63,11 +66,11 @@ def decide(
     against = (memory == Memory.TRENDING.value) & (np.sign(lean) != np.sign(trend))
     blocks = [
         unknown,
-        np.isnan(probability) | np.isnan(width),
+        np.isnan(probability) | np.isnan(edge),
         weather == Weather.STORMY.value,
         np.abs(lean) <= band,
         against,
-        edge_bps(probability, width) <= round_trip_bps,
+        edge <= round_trip_bps,
         fraction <= 0.0,
         lean > 0.0,
     ]
@@ -76,8 +79,16 @@ def decide(
     )
 
 
-def edge_bps(probability: Floats, width: Floats) -> Floats:
-    return np.asarray(np.abs(2.0 * probability - 1.0) * width * 1e4, dtype=np.float64)
+def edge_bps(probability: Floats, touch_share: Floats, width: Floats) -> Floats:
+    """touch_share × |2p - 1| × width, in bps: the mean of a trade on the likelier side before costs.
+
+    `probability` is of the upper barrier first, GIVEN that one is touched before the horizon ends;
+    `touch_share` is how often one was touched in the past, whatever the features; `width` is the barriers'
+    distance as of `barrier_width`. A touch is taken to pay the width, either way, and no touch to pay
+    nothing. For a trade that is left by time instead (`hold`) it also takes price to drift nowhere after a
+    touch.
+    """
+    return np.asarray(touch_share * np.abs(2.0 * probability - 1.0) * width * 1e4, dtype=np.float64)
 
 
 def targets(decisions: Ints, fraction: Floats) -> Floats:
@@ -92,13 +103,13 @@ def signal_at(
     bar_ns: int,
     regimes: pd.DataFrame,
     probability: Floats,
-    width: Floats,
+    edge: Floats,
     fraction: Floats,
     round_trip_bps: float,
     config: SignalConfig | None = None,
     veto: str = "",
 ) -> MacroSignal:
-    """The last bar's decision as a signal. `asof_ns` is the close of that bar.
+    """The last bar's decision as a signal; arrays as of `decide`. `asof_ns` is the close of that bar.
 
     `veto`: why no side may be taken whatever the rule says, such as a model without skill; it becomes the
     reason.
@@ -106,12 +117,11 @@ def signal_at(
     config = config or SignalConfig()
     last = slice(-1, None)
     decided = decide(
-        regimes.iloc[last], probability[last], width[last], fraction[last], round_trip_bps, config
+        regimes.iloc[last], probability[last], edge[last], fraction[last], round_trip_bps, config
     )
     decision = Decision(int(decided[0]))
-    p, edge = float(probability[-1]), float(edge_bps(probability[last], width[last])[0])
-    side, regime = _SIDES.get(decision), regime_at(regimes)
-    reason = _reason(decision, regime, p, edge, round_trip_bps, config)
+    p, side, regime = float(probability[-1]), _SIDES.get(decision), regime_at(regimes)
+    reason = _reason(decision, regime, p, float(edge[-1]), round_trip_bps, config)
     if side is not None and veto:
         side, reason = None, f"flat: {veto}"
     return MacroSignal(
@@ -130,16 +140,19 @@ def _reason(
     decision: Decision, regime: Regime, p: float, edge: float, costs: float, config: SignalConfig
 ) -> str:
     band = config.random_band if regime.memory is Memory.RANDOM else config.neutral_band
+    taken = (
+        f"probability {p:.3f}, expected edge {edge:.1f} bps against costs of {costs:g} bps (regime: {regime})"
+    )
     return {
         Decision.UNKNOWN_REGIME: f"flat: the regime is unknown ({regime}): warm-up, or a hole in the candles",
-        Decision.NO_PROBABILITY: "flat: the model has no probability: a feature of the last bar is missing",
+        Decision.NO_PROBABILITY: "flat: no probability: a feature or the barrier width can't be measured",
         Decision.STORMY: f"flat: stormy, volatility {regime.volatility:.0%} a year",
         Decision.NEUTRAL: f"flat: probability {p:.3f} lies within 0.5 ± {band:g} (regime: {regime})",
         Decision.AGAINST_TREND: f"flat: probability {p:.3f} is against the trend ({regime.trend:+.1f})",
         Decision.BELOW_COSTS: f"flat: expected edge {edge:.1f} bps does not pass costs of {costs:g} bps",
-        Decision.NO_SIZE: "flat: volatility can't be measured, so no size can be set",
-        Decision.BUY: f"probability {p:.3f}, expected edge {edge:.1f} bps above costs (regime: {regime})",
-        Decision.SELL: f"probability {p:.3f}, expected edge {edge:.1f} bps above costs (regime: {regime})",
+        Decision.NO_SIZE: "flat: no size: volatility can't be measured, or sizing.cap is 0",
+        Decision.BUY: taken,
+        Decision.SELL: taken,
     }[decision]
 
 

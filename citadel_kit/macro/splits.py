@@ -17,7 +17,7 @@ class PurgedWalkForward:
     Rows are in time order. The n rows are cut into n_splits + 1 blocks of equal length; split k tests on
     block k + 1 (the last takes the rest) and trains on all rows before it whose label ended more than
     `embargo` rows before the test set begins. Without that purge a label decided inside the test set would
-    be learned from.
+    be learned from. No row behind a test set is trained on for it, so there is no second side to embargo.
     """
 
     def __init__(self, n_splits: int = 4, embargo: int = 0) -> None:

@@ -36,10 +36,11 @@ class TrainConfig(NamedTuple):
 
 
 class FoldScore(NamedTuple):
+    """Rows are counted, and scored, where a barrier was touched and no feature is missing."""
+
     fold: int
     train_rows: int
     test_rows: int
-    """Labelled ones: where a barrier was touched."""
     auc: float
     """Area under the ROC curve; 0.5 is chance, NaN where the fold has one class only."""
     log_loss: float
@@ -54,9 +55,12 @@ class Model:
 
     booster: Any
     features: tuple[str, ...]
+    touch_share: float
+    """Share of the labels known to it that touched a barrier: an estimate of P(touch) without features."""
 
     def predict(self, x: pd.DataFrame) -> Floats:
-        """P(upper barrier first, given that one is touched) per row; NaN where the row holds a NaN.
+        """P(upper barrier first, given that one is touched before the horizon ends) per row; NaN where the
+        row holds a NaN or an infinity.
 
         Raises ModelError for other features, or the same in another order.
         """
@@ -72,9 +76,12 @@ class Model:
 
 class Training(NamedTuple):
     model: Model
-    """Fitted on every labelled row."""
+    """Fitted on every row whose label touched a barrier; newer than any fold's model."""
     probability: Floats
-    """Out of sample: each row by the fold model that had not seen it; NaN before the first test set."""
+    """Out of sample: each row by its fold's model, which learned only from labels that had ended before the
+    fold began. NaN before the first fold, and where a feature is missing."""
+    touch_share: Floats
+    """Of the same fold's model; NaN before the first fold."""
     folds: tuple[FoldScore, ...]
 
 
@@ -85,30 +92,30 @@ def train(
     config: TrainConfig | None = None,
     progress: Progress | None = None,
 ) -> Training:
-    """Learns UPPER against LOWER; rows that touched neither barrier, or hold a NaN, are not trained on.
+    """Learns UPPER against LOWER. Rows that touched neither barrier count for `touch_share` only; rows
+    without a label, or with a NaN or an infinity, for nothing.
 
-    `x` and `labels` have one row a bar. Raises ModelError where a fold's training rows are of one class.
+    `x` and `labels` have one row a bar. Raises ModelError where a fold's training rows are too few or of one
+    class.
     """
     config = config or TrainConfig()
-    usable = (
-        (labels.end >= 0) & (labels.side != NEITHER) & np.isfinite(x.to_numpy(dtype=np.float64)).all(axis=1)
-    )
+    known = (labels.end >= 0) & np.isfinite(x.to_numpy(dtype=np.float64)).all(axis=1)
+    usable = known & (labels.side != NEITHER)
     upper = (labels.side == UPPER).astype(np.float64)
-    probability = np.full(len(x), np.nan)
+    probability, touch_share = np.full(len(x), np.nan), np.full(len(x), np.nan)
     folds: list[FoldScore] = []
     steps = splits.get_n_splits() + 1
     for fold, (learn, test) in enumerate(splits.split(x, groups=labels.end), start=1):
-        rows = learn[usable[learn]]
-        model = _fit(x.iloc[rows], upper[rows], config)
-        probability[test] = model.predict(x.iloc[test])
-        seen = test[usable[test]]
-        folds.append(_score(fold, upper[rows], upper[seen], probability[seen]))
+        model = _fit(x, labels.side, learn[known[learn]], config)
+        probability[test], touch_share[test] = model.predict(x.iloc[test]), model.touch_share
+        learned, seen = learn[usable[learn]], test[usable[test]]
+        folds.append(_score(fold, upper[learned], upper[seen], probability[seen]))
         if progress is not None:
             progress("walk-forward", fold, steps)
-    model = _fit(x[usable], upper[usable], config)
+    model = _fit(x, labels.side, np.flatnonzero(known), config)
     if progress is not None:
         progress("final model", steps, steps)
-    return Training(model, probability, tuple(folds))
+    return Training(model, probability, touch_share, tuple(folds))
 
 
 def skill(folds: tuple[FoldScore, ...]) -> float:
@@ -144,7 +151,10 @@ def _log_loss(y: Floats, p: Floats) -> float:
     return float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
 
 
-def _fit(x: pd.DataFrame, y: NDArray[np.float64], config: TrainConfig) -> Model:
+def _fit(x: pd.DataFrame, side: NDArray[np.int8], known: NDArray[np.int64], config: TrainConfig) -> Model:
+    """`known`: the rows with a label, touched or not, and no missing feature."""
+    rows = known[side[known] != NEITHER]
+    y = (side[rows] == UPPER).astype(np.float64)
     if len(y) < 2 * config.min_leaf_rows or y.min() == y.max():
         raise ModelError(
             f"{len(y)} labelled rows ({int(y.sum())} upper) are too few or of one class; at least "
@@ -165,8 +175,10 @@ def _fit(x: pd.DataFrame, y: NDArray[np.float64], config: TrainConfig) -> Model:
         "verbosity": -1,
     }
     names = tuple(map(str, x.columns))
-    data = lightgbm.Dataset(x.to_numpy(dtype=np.float64), label=y, feature_name=list(names))
-    return Model(booster=lightgbm.train(parameters, data, num_boost_round=config.rounds), features=names)
+    values = x.iloc[rows].to_numpy(dtype=np.float64)
+    data = lightgbm.Dataset(values, label=y, feature_name=list(names))
+    booster = lightgbm.train(parameters, data, num_boost_round=config.rounds)
+    return Model(booster=booster, features=names, touch_share=len(rows) / len(known))
 
 
 def _lightgbm() -> ModuleType:

@@ -59,7 +59,7 @@ class BookFeed:
         self._config = config
         self._resubscribe = [Send(text) for text in codec.resubscribe(instrument, request_id)]
         self._budget = Budget(config.resync_most, config.resync_window_ns)
-        self._due_ns = -1
+        self._due_ns = self._ahead_ns = -1
         self._unanswered = 0
 
     @property
@@ -131,8 +131,21 @@ class BookFeed:
         self.quotes[quote.seq] = quote
         if len(self.quotes) > _QUOTES_KEPT:
             del self.quotes[next(iter(self.quotes))]
-        if self.book.synced and not self.book.just_synced and self.book.seq == quote.seq:
+        if not self.book.synced or self.book.just_synced:
+            return
+        if self.book.seq == quote.seq:
             self._agrees(quote, out)
+        elif self.book.seq < quote.seq:
+            self._overtaken(quote, out)
+
+    def _overtaken(self, quote: Quote, out: list[Effect]) -> None:
+        """Quotes that pass a book which stands still are the only sign of a dead book stream."""
+        if self._ahead_ns < 0:
+            self._ahead_ns = quote.recv_ns
+        elif quote.recv_ns - self._ahead_ns > self._config.behind_ns:
+            behind_s = (quote.recv_ns - self._ahead_ns) / 1e9
+            self.lost(f"behind the venue's own quotes for {behind_s:.1f} s", quote.recv_ns, out)
+            self.dead = f"{self.instrument.symbol}: its book updates stopped coming"
 
     def lost(self, reason: str, now_ns: int, out: list[Effect]) -> None:
         """The book can't be trusted: empty it, and have it anew.
@@ -214,6 +227,7 @@ class BookFeed:
 
     def _applied(self, update: BookUpdate, out: list[Effect]) -> None:
         self._counts["applied"] += 1
+        self._ahead_ns = -1
         self.book_ns = update.recv_ns
         quote = self.quotes.get(update.last_seq)
         if quote is None or self._agrees(quote, out):
@@ -259,7 +273,7 @@ class BookFeed:
         self.book.clear()
         self.buffer.clear()
         self.quotes.clear()
-        self.asked_ns = self._due_ns = -1
+        self.asked_ns = self._due_ns = self._ahead_ns = -1
 
     def _move(self, state: FeedState, reason: str, out: list[Effect]) -> None:
         if state == self.state == FeedState.STALE:

@@ -2,8 +2,8 @@
 
 An entry has to pass every rule of `Reason`. A reduction or exit asks only for what is needed to trade at all
 (the rules in `FOR_EXITS`): a known venue whose own book is LIVE and two-sided, the right symbol, a positive
-quantity, and an engine that takes commands, paused or not. Neither spread, age, guard, signal nor the global
-quote may trap a position.
+quantity, a running engine, and a position that it makes smaller. Neither spread, age, guard, signal nor the
+global quote may trap a position.
 
 The target venue's own spread is judged. The global quote can only add a reason to refuse.
 """
@@ -24,6 +24,25 @@ class GateConfig(NamedTuple):
     """Of the target venue's own book; 50 is 0.5 %."""
     max_age_ns: int = 3_000_000_000
     """Since the target venue's last frame of any kind, and of the snapshot that says so."""
+    max_notional: float = 100_000.0
+    """Of one entry, in the quote currency."""
+
+
+class Exposure(NamedTuple):
+    """What the account holds and does already on the intent's venue, in quantity units."""
+
+    position: int
+    """Signed: negative is short."""
+    reducing: int
+    """Not yet filled quantity of working reductions and exits."""
+    signal_used: bool
+    """An entry on this signal works already, or has filled: running a cell again must not buy again."""
+    notional: float
+    """Of the intent at the venue's ask, in the quote currency."""
+
+
+NOTHING_KNOWN: Final = Exposure(0, 0, True, math.nan)
+"""Allows neither an entry nor an exit."""
 
 
 class Reason(StrEnum):
@@ -45,9 +64,12 @@ class Reason(StrEnum):
     SIGNAL_FLAT = "signal_flat"
     SIGNAL_SIDE = "signal_side"
     SIGNAL_SYMBOL = "signal_symbol"
+    SIGNAL_USED = "signal_used"
     GUARD = "guard"
     ENGINE = "engine"
     QUANTITY = "quantity"
+    NOTIONAL = "notional"
+    NOT_REDUCING = "not_reducing"
     SYMBOL = "symbol"
     ERROR = "error"
     """The gate itself failed."""
@@ -62,10 +84,9 @@ FOR_EXITS: Final = (
     Reason.QUOTE_MISSING,
     Reason.ENGINE,
     Reason.QUANTITY,
+    Reason.NOT_REDUCING,
     Reason.SYMBOL,
 )
-
-ENGINE_DOWN, ENGINE_PAUSED, ENGINE_RUNNING = 0, 1, 2
 
 # By name, as plain ints: Numba knows no enum of strings.
 _VENUE_UNKNOWN: Final = BIT[Reason.VENUE_UNKNOWN]
@@ -82,9 +103,12 @@ _SIGNAL_FUTURE: Final = BIT[Reason.SIGNAL_FUTURE]
 _SIGNAL_FLAT: Final = BIT[Reason.SIGNAL_FLAT]
 _SIGNAL_SIDE: Final = BIT[Reason.SIGNAL_SIDE]
 _SIGNAL_SYMBOL: Final = BIT[Reason.SIGNAL_SYMBOL]
+_SIGNAL_USED: Final = BIT[Reason.SIGNAL_USED]
 _GUARD: Final = BIT[Reason.GUARD]
 _ENGINE: Final = BIT[Reason.ENGINE]
 _QUANTITY: Final = BIT[Reason.QUANTITY]
+_NOTIONAL: Final = BIT[Reason.NOTIONAL]
+_NOT_REDUCING: Final = BIT[Reason.NOT_REDUCING]
 _SYMBOL: Final = BIT[Reason.SYMBOL]
 
 
@@ -114,18 +138,23 @@ class Facts(NamedTuple):
     signal_fraction: float
     signal_symbol_ok: bool
     guard_ok: bool
-    engine: int
-    """ENGINE_DOWN, ENGINE_PAUSED or ENGINE_RUNNING"""
+    engine_runs: bool
     side: int
     qty: int
     symbol_ok: bool
     now_ns: int
+    position: int
+    reducing: int
+    signal_used: bool
+    notional: float
 
 
-def judge(config: GateConfig, intent: OrderIntent, snapshot: MicroSnapshot, now_ns: int) -> Verdict:
+def judge(
+    config: GateConfig, intent: OrderIntent, snapshot: MicroSnapshot, now_ns: int, exposure: Exposure
+) -> Verdict:
     """Never raises: an exception inside blocks with `Reason.ERROR`."""
     try:
-        facts = gather(intent, snapshot, now_ns)
+        facts = gather(intent, snapshot, now_ns, exposure)
         mask = check(config, facts)
         reasons = tuple(reason for reason in REASONS if mask & BIT[reason])
         if not reasons:
@@ -141,18 +170,22 @@ def check(config: GateConfig, facts: Facts) -> int:
     """The bits of the broken rules; 0: allowed. Conditions are written so that NaN breaks the rule."""
     f = facts
     mask = _check_book(config, f) if f.venue_known else _VENUE_UNKNOWN
-    if f.engine == ENGINE_DOWN or (f.is_entry and f.engine != ENGINE_RUNNING):
+    if not f.engine_runs:
         mask |= _ENGINE
     if not f.qty > 0:
         mask |= _QUANTITY
     if not f.symbol_ok:
         mask |= _SYMBOL
-    return mask | _check_entry(f) if f.is_entry else mask
+    if f.is_entry:
+        return mask | _check_entry(config, f)
+    if not (f.side * f.position < 0 and f.qty + f.reducing <= abs(f.position)):
+        mask |= _NOT_REDUCING
+    return mask
 
 
 @register_jitable
 def _check_book(config: GateConfig, f: Facts) -> int:
-    """A book that is not LIVE shows no numbers: nothing else is said of it. Nor is a spread without a quote."""
+    """A book that is not LIVE shows no numbers, so nothing else is said of it."""
     if f.state != FeedState.LIVE:
         return _BOOK_NOT_LIVE
     mask = 0
@@ -166,8 +199,10 @@ def _check_book(config: GateConfig, f: Facts) -> int:
 
 
 @register_jitable
-def _check_entry(f: Facts) -> int:
+def _check_entry(config: GateConfig, f: Facts) -> int:
     mask = 0
+    if not f.notional <= config.max_notional:
+        mask |= _NOTIONAL
     if not (0.0 < f.global_bid < math.inf and 0.0 < f.global_ask < math.inf):
         mask |= _GLOBAL_MISSING
     if f.global_crossed or f.global_bid > f.global_ask:
@@ -194,10 +229,12 @@ def _check_signal(f: Facts) -> int:
         mask |= _SIGNAL_SIDE
     if not f.signal_symbol_ok:
         mask |= _SIGNAL_SYMBOL
+    if f.signal_used:
+        mask |= _SIGNAL_USED
     return mask
 
 
-def gather(intent: OrderIntent, snapshot: MicroSnapshot, now_ns: int) -> Facts:
+def gather(intent: OrderIntent, snapshot: MicroSnapshot, now_ns: int, exposure: Exposure) -> Facts:
     """The spread is the worse of the one reported and the one computed; NaN where either is."""
     view = next((v for v in snapshot.venues if v.venue == intent.venue), None)
     signal, quote = intent.signal, snapshot.quote
@@ -224,11 +261,15 @@ def gather(intent: OrderIntent, snapshot: MicroSnapshot, now_ns: int) -> Facts:
         signal_fraction=float(signal.fraction) if signal else math.nan,
         signal_symbol_ok=signal is not None and signal.symbol == intent.symbol,
         guard_ok=snapshot.guard == "ok",
-        engine={"running": ENGINE_RUNNING, "paused": ENGINE_PAUSED}.get(snapshot.engine, ENGINE_DOWN),
+        engine_runs=snapshot.engine == "running",
         side=int(Side(intent.side)),
         qty=intent.qty,
         symbol_ok=snapshot.symbol == intent.symbol,
         now_ns=now_ns,
+        position=exposure.position,
+        reducing=exposure.reducing,
+        signal_used=bool(exposure.signal_used),
+        notional=float(exposure.notional),
     )
 
 
@@ -273,9 +314,13 @@ def _say(
         Reason.SIGNAL_FLAT: f"the signal is flat: {intent.signal.reason if intent.signal else ''}",
         Reason.SIGNAL_SIDE: "the signal points to the other side",
         Reason.SIGNAL_SYMBOL: f"the signal is for {signal_symbol}, the intent for {intent.symbol}",
+        Reason.SIGNAL_USED: "an entry on this signal works or has filled already; wait for the next signal",
         Reason.GUARD: f"the guard: {snapshot.guard}; reset it by hand when the cause is understood",
         Reason.ENGINE: f"the engine is {snapshot.engine}",
         Reason.QUANTITY: f"the quantity is {f.qty}; it must be positive",
+        Reason.NOTIONAL: f"its value is {f.notional:,.2f}; max_notional is {config.max_notional:,.0f}",
+        Reason.NOT_REDUCING: f"it would not make the position of {f.position} units smaller: "
+        f"side {Side(f.side).name}, {f.qty} more than {f.reducing} on their way",
         Reason.SYMBOL: f"the intent is for {intent.symbol}, the engine trades {snapshot.symbol}",
     }
     return texts[reason]

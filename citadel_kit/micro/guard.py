@@ -24,6 +24,8 @@ from typing import Final, NamedTuple
 
 from numba.extending import register_jitable
 
+from citadel_kit.errors import ConfigError
+
 BUCKETS: Final = 16
 _EMPTY: Final = (0.0,) * BUCKETS
 
@@ -56,6 +58,15 @@ class GuardState(NamedTuple):
     """Highest mid per bucket, newest first; 0 where there was none."""
     wide_since_ns: int
     """-1: the spread is not too wide."""
+
+
+def check(config: GuardConfig) -> None:
+    """Raises ConfigError for a setting with which the guard would never trip. NaN is one."""
+    for name in ("fall_bps", "max_spread_bps", "window_ns"):
+        if not 0 < getattr(config, name) < math.inf:
+            raise ConfigError(name, f"{getattr(config, name)!r} is not a positive number")
+    if not config.spread_hold_ns >= 0:
+        raise ConfigError("spread_hold_ns", f"{config.spread_hold_ns!r} is negative")
 
 
 @register_jitable

@@ -26,6 +26,8 @@ class SessionConfig(NamedTuple):
     """Silence after which the connection is given up."""
     silent_ns: int = 10 * _SECOND
     """Subscribed, and nothing of the book ever came: the subscription is taken for dead."""
+    behind_ns: int = 2 * _SECOND
+    """The venue's own quotes run ahead of the book for so long: its book updates have stopped coming."""
     life_ns: int = 23 * 3600 * _SECOND
     """A connection is renewed before the venue ends it (Binance: after 24 h) …"""
     life_jitter_ns: int = 1800 * _SECOND

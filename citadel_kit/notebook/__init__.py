@@ -1,11 +1,33 @@
-"""What only a notebook needs: its inputs, its pictures, its result file, and a way to run it unattended."""
+"""What only a notebook needs: its inputs, its pictures, its result file, and a way to run it unattended.
+
+The names are imported when they are first used, as those of the package itself.
+"""
 
 from __future__ import annotations
 
-from citadel_kit.notebook.figures import macro_picture
-from citadel_kit.notebook.loops import allow_nested_loops
-from citadel_kit.notebook.progress import progress_bar
-from citadel_kit.notebook.result import write_result
-from citadel_kit.notebook.world import World, open_world
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from citadel_kit.notebook.figures import macro_picture
+    from citadel_kit.notebook.loops import allow_nested_loops
+    from citadel_kit.notebook.progress import progress_bar
+    from citadel_kit.notebook.result import write_result
+    from citadel_kit.notebook.world import World, open_world
+
+_MODULES: Final = {
+    "World": "world",
+    "allow_nested_loops": "loops",
+    "macro_picture": "figures",
+    "open_world": "world",
+    "progress_bar": "progress",
+    "write_result": "result",
+}
 
 __all__ = ["World", "allow_nested_loops", "macro_picture", "open_world", "progress_bar", "write_result"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

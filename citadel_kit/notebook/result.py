@@ -87,7 +87,7 @@ def summarise(result: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [
         ("mode", f"{result['mode']}: {result['origin']}"),
         ("regime", f"{signal['regime']} as of {signal['asof']}"),
-        ("probability", f"{probability} of the upper barrier first"),
+        ("probability", f"{probability} of the upper barrier first, given that one is touched"),
         ("out of sample", result["out_of_sample"]["verdict"]),
         ("entry", f"{result['entry']}: {result['entry_reason']}"),
         ("gate", result["gate"]["text"]),

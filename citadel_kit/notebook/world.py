@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,8 @@ from citadel_kit.io import rest
 from citadel_kit.io.store import read_candles
 from citadel_kit.io.tape import Tape
 from citadel_kit.macro.candles import closed_before, infer_timeframe, open_ns, timeframe_ns
-from citadel_kit.run.connector import Driver
+from citadel_kit.notebook.choice import check_choice
+from citadel_kit.run.driver import Driver
 from citadel_kit.run.live import LiveDriver
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.types import Instrument
@@ -27,12 +28,14 @@ SAMPLE: Final = Path(__file__).parents[2] / "data" / "sample"
 class World:
     """Candles for the macro layer, a driver for the micro layer, and where both come from."""
 
-    candles: pd.DataFrame
+    candles: pd.DataFrame = field(repr=False)
     timeframe: str
     symbol: str
     driver: Driver
     instrument: Instrument
     """Of the venue orders go to."""
+    fees: settings.Fees
+    """Of that venue, first tier."""
     origin: str
     """In words, for the result file and the reader."""
 
@@ -40,17 +43,6 @@ class World:
     def start_ns(self) -> int:
         """The market's first moment: the macro layer may use candles closed before it."""
         return self.driver.start_ns
-
-
-def check_choice(tape: str, candles: str, live: str) -> None:
-    """Raises ConfigError where these can't be meant together, or name no file."""
-    if live and (tape or candles):
-        raise ConfigError("live", "doesn't go with a tape or a candle file", "Drop one of them")
-    if bool(tape) != bool(candles):
-        raise ConfigError("tape, candles", "a tape needs candles of the time before it, and they need a tape")
-    for name, path in (("tape", tape), ("candles", candles)):
-        if path and not Path(path).is_file():
-            raise ConfigError(name, f"there is no file {path!r}")
 
 
 def open_world(
@@ -87,6 +79,7 @@ def _recorded(tape: str, candles: str, venue: str, symbol: str, speed: float) ->
         symbol=symbol,
         driver=driver,
         instrument=instrument,
+        fees=settings.fees(venue),
         origin=f"recorded {venue} frames ({Path(tape).name}) and real candles ({Path(candles).name})",
     )
 
@@ -110,6 +103,7 @@ def _synthetic(seed: int, speed: float) -> World:
         symbol="BTC/USD",
         driver=ReplayDriver(market, speed=speed),
         instrument=next(iter(market.instruments.values())),
+        fees=settings.fees(next(iter(market.instruments))),
         origin=f"a synthetic market (seed {seed}) after real candles ({path.name})",
     )
 
@@ -124,5 +118,6 @@ def _live(venue: str, symbol: str) -> World:
         symbol=symbol,
         driver=driver,
         instrument=driver.feeds[0][1],
+        fees=settings.fees(venue),
         origin=f"live public streams and candles of {venue}; fills are simulated",
     )

@@ -17,7 +17,7 @@ function chart(title, unit, range) {
     const pen = canvas.getContext("2d");
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, height);
-    const box = { left: 38, right: width - 6, top: 6, bottom: height - 16 };
+    const box = { left: 46, right: width - 6, top: 6, bottom: height - 16 };
     const [low, high] = range ?? extent(points, key);
     grid(pen, box, low, high, style);
     if (points.length < 2) return;

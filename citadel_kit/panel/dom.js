@@ -15,6 +15,8 @@ function fixed(value, decimals, signed = false) {
   return formats.get(key).format(value);
 }
 
+/** A spread can be a thousandth of a basis point: below a tenth, four decimals. */
+const bps = (value, signed = false) => fixed(value, value !== null && Math.abs(value) < 0.1 ? 4 : 2, signed);
 const percent = (value, decimals) => (value === null ? DASH : `${fixed(value * 100, decimals)} %`);
 const utc = (ms) => `${new Date(ms).toISOString().replace("T", " ").replace("Z", "")} UTC`;
 const clock = (ms) => new Date(ms).toISOString().slice(11, 19);

@@ -1,5 +1,6 @@
 // The panel in the browser. Plain DOM and canvas: nothing is fetched, nothing is bundled.
-// Comes after dom.js and chart.js in the same module. The kernel may die without a word, so this script alone judges whether the numbers are still moving.
+// Comes after dom.js and chart.js in the same module.
+// The kernel may die without a word, so this script alone judges whether the numbers still move.
 
 const STALE_MS = 2000;
 const BEAT_MS = 4000;
@@ -51,7 +52,7 @@ function showMarket(ui, view, digits, later) {
   const qty = digits.qty([quote.bid_qty, quote.ask_qty, ...venues.flatMap((v) => [v.bid_qty, v.ask_qty])], 3);
   ui.quote.set("bid", `${fixed(quote.bid, price)} ${quote.bid_venue}`, "ck-bid");
   ui.quote.set("ask", `${fixed(quote.ask, price)} ${quote.ask_venue}`, "ck-ask");
-  ui.quote.set("spread", `${fixed(quote.spread_bps, 2)} bps${quote.crossed ? " CROSSED" : ""}`, quote.crossed ? "ck-bad" : "");
+  ui.quote.set("spread", `${bps(quote.spread_bps)} bps${quote.crossed ? " CROSSED" : ""}`, quote.crossed ? "ck-bad" : "");
   ui.quote.set("imbalance", fixed(quote.imbalance, 2, true));
   ui.venues.show(venues, (cells, v) => {
     put(cells[0], v.venue);
@@ -60,7 +61,7 @@ function showMarket(ui, view, digits, later) {
     put(cells[3], fixed(v.bid_qty, qty));
     put(cells[4], fixed(v.ask, price));
     put(cells[5], fixed(v.ask_qty, qty));
-    put(cells[6], fixed(v.spread_bps, 2));
+    put(cells[6], bps(v.spread_bps));
     put(cells[7], fixed(v.microprice, Math.min(8, price + 1)));
     v.imbalance.forEach((value, i) => setBar(cells[8 + i], value));
     showAges(cells, v, later);
@@ -108,7 +109,7 @@ function showOrders(ui, view, digits) {
     put(cells[4], `${size(o.filled)} / ${size(o.qty)}`);
     put(cells[5], fixed(o.working_price, price));
     put(cells[6], fixed(o.average_price, Math.min(8, price + 1)));
-    put(cells[7], fixed(o.slippage_bps, 2, true));
+    put(cells[7], bps(o.slippage_bps, true));
     put(cells[8], String(o.reprices));
     put(cells[9], o.note);
   });
@@ -230,7 +231,8 @@ function render({ model, el }) {
     if (frame.said?.at_ms !== state.frame?.said?.at_ms) state.pending = null;
     state.frame = frame;
     state.names = frame.names;
-    if (frame.point && frame.point.n > (state.points.at(-1)?.n ?? 0)) state.points.push(frame.point);
+    const last = state.points.at(-1)?.n ?? 0;
+    state.points.push(...frame.points.filter((point) => point.n > last));
     const gone = state.points.findIndex((point) => point.n >= frame.first);
     if (gone) state.points.splice(0, gone < 0 ? state.points.length : gone);
     schedule();

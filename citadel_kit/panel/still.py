@@ -93,7 +93,7 @@ def facts(shown: View) -> list[tuple[str, str]]:
     rows = [
         ("best bid", f"{_price(quote['bid'])} {quote['bid_venue']}"),
         ("best ask", f"{_price(quote['ask'])} {quote['ask_venue']}"),
-        ("spread", f"{_fixed(quote['spread_bps'], 2)} bps{crossed}"),
+        ("spread", f"{_bps(quote['spread_bps'])} bps{crossed}"),
         ("engine", shown["engine"]),
         ("guard", shown["guard"]),
         ("gate", "not asked yet" if verdict is None else _verdict(verdict)),
@@ -122,7 +122,7 @@ def venue_rows(shown: View) -> list[tuple[str, ...]]:
             venue["state"],
             _price(venue["bid"]),
             _price(venue["ask"]),
-            _fixed(venue["spread_bps"], 2),
+            _bps(venue["spread_bps"]),
             *(_fixed(value, 2, "+") for value in venue["imbalance"]),
             _price(venue["microprice"]),
             _fixed(venue["age_ms"], 0),
@@ -141,7 +141,7 @@ def order_rows(shown: View) -> list[tuple[str, ...]]:
             order["status"],
             f"{order['filled']:g} / {order['qty']:g}",
             _price(order["working_price"]),
-            _fixed(order["slippage_bps"], 2, "+"),
+            _bps(order["slippage_bps"], "+"),
             order["note"],
         )
         for order in shown["orders"]
@@ -154,6 +154,11 @@ def _verdict(verdict: View) -> str:
 
 def _fixed(value: float | None, decimals: int, sign: str = "") -> str:
     return "–" if value is None else f"{value:{sign},.{decimals}f}"
+
+
+def _bps(value: float | None, sign: str = "") -> str:
+    """A spread can be a thousandth of a basis point: below a tenth, four decimals."""
+    return _fixed(value, 4 if value is not None and abs(value) < 0.1 else 2, sign)
 
 
 def _price(value: float | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,8 +51,10 @@ class Panel:
     """A live view of `snapshot()`; display it as the last line of a cell.
 
     `macro` is the signal or a callable that returns the newest one, `verdict` a callable that returns the
-    gate's last word. `kill` and `resume` appear as buttons where given; they are called in whatever thread
-    the browser's message arrives, so they must be safe from any.
+    gate's last word. `past(since_ns)` returns the snapshots later than that, oldest first: with it the charts
+    miss nothing of a replay that runs faster than the panel looks. `kill` and `resume` appear as buttons
+    where given; they are called in whatever thread the browser's message arrives, so they must be safe from
+    any.
 
     In modes PAPER and LIVE the snapshot's times are those of our clock, and the panel adds what passed since
     to every age. In REPLAY they are the market's; standing still is seen in every mode.
@@ -67,6 +69,7 @@ class Panel:
         *,
         macro: Callable[[], MacroSignal | None] | MacroSignal | None = None,
         verdict: Callable[[], Verdict | None] | None = None,
+        past: Callable[[int], Sequence[MicroSnapshot]] | None = None,
         kill: Callable[[], object] | None = None,
         resume: Callable[[], object] | None = None,
         name: str = "panel",
@@ -78,11 +81,14 @@ class Panel:
         if history < 2:
             raise ConfigError("history", f"{history} points are no line", "Choose 2 or more")
         self.name = name
-        self._snapshot, self._macro, self._verdict = snapshot, macro, verdict
+        self._snapshot, self._macro, self._verdict, self._past = snapshot, macro, verdict, past
         self._commands = {k: f for k, f in (("kill", kill), ("resume", resume)) if f is not None}
         self._period_ns = int(SECOND / rate_hz)
         self._history = History(history)
-        self._n = 0
+        self._n = self._points = 0
+        self._seen_ns = 0
+        self._unsent: list[View] = []
+        self._stepped = threading.Event()
         self._last: View | None = None
         self._moved_ns = self._heard_ns = now_ns()
         self._said: View | None = None
@@ -119,10 +125,19 @@ class Panel:
 
     def still(self) -> Still:
         """A dated picture and text of this moment, or of the last one that could be read."""
+        self._await_step()
         shown, fault = self._look()
         if shown is None and self._last is None:
             raise ConfigError("snapshot", f"nothing could be read from it: {fault}")
         return Still(shown or self._last or {}, self._history.plain(), now_ns(), fault)
+
+    def _await_step(self) -> None:
+        """Until the pump, which alone writes the history, has looked anew; 2 s at the most."""
+        goal, until_ns = self._n + 2, now_ns() + 2 * SECOND
+        while self._thread.is_alive() and not self.closed and self._n < goal and now_ns() < until_ns:
+            self._stepped.clear()
+            self._wake.set()
+            self._stepped.wait(0.05)
 
     def _stop(self) -> bool:
         """True for the call that stopped it. A snapshot() that hangs can't hold up a close beyond 2 s."""
@@ -177,6 +192,7 @@ class Panel:
         due = now_ns()
         while not self._closing.is_set():
             self._step(widget)
+            self._stepped.set()
             due = max(due + self._period_ns, now_ns())
             self._wake.wait((due - now_ns()) / SECOND)
             self._wake.clear()
@@ -203,19 +219,19 @@ class Panel:
     def _frame(self) -> View:
         shown, fault = self._look()
         now = now_ns()
-        point = None
         self._n += 1
         if shown is not None:
-            point = self._history.add(self._n, shown)
-            if point is not None:
-                self._moved_ns = now
+            self._catch_up(shown)
             self._last = shown
+        points, self._unsent = self._unsent, []
+        if points:
+            self._moved_ns = now
         real_time = self._last is not None and self._last["mode"] != "REPLAY"
         return {
             "n": self._n,
             "view": self._last,
             "fault": fault,
-            "point": point,
+            "points": points,
             "first": self._history.first,
             "names": self._history.names,
             "standing_ms": (now - self._moved_ns) // MILLISECOND,
@@ -225,6 +241,19 @@ class Panel:
             "said": self._said,
             "closed": self.closed,
         }
+
+    def _catch_up(self, shown: View) -> None:
+        """Into the history: what passed since the last look, and `shown`."""
+        moments = [shown]
+        for snapshot in self._past(self._seen_ns) if self._past is not None else ():
+            if snapshot.asof_ns // MILLISECOND < shown["asof_ms"]:
+                moments.insert(-1, view(snapshot, None, None))
+                self._seen_ns = snapshot.asof_ns
+        for moment in moments:
+            self._points += 1
+            point = self._history.add(self._points, moment)
+            if point is not None:
+                self._unsent.append(point)
 
     # What the browser says, in whatever thread it arrives
 

@@ -7,13 +7,17 @@ and performs what `take_effects()` returns. The same inputs in the same order gi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from decimal import Decimal, InvalidOperation
+from inspect import signature
+from math import nan
+from typing import Any, Final, NamedTuple
 
+from citadel_kit.clock import SECOND, iso
 from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.micro import chase, guard
 from citadel_kit.micro.aggregator import DataAggregator, QuoteConfig
 from citadel_kit.micro.flow import Flow, FlowConfig, spread_bps, venue_view
-from citadel_kit.micro.gate import GateConfig, judge
+from citadel_kit.micro.gate import NOTHING_KNOWN, Exposure, GateConfig, judge
 from citadel_kit.micro.ledger import Ledger
 from citadel_kit.micro.session import (
     Connect,
@@ -38,9 +42,10 @@ from citadel_kit.types import (
     OrderIntent,
     OrderView,
     Verdict,
+    to_units,
 )
 
-SECOND = 1_000_000_000
+NEVER_NS: Final = 1 << 62
 
 
 class EngineConfig(NamedTuple):
@@ -65,11 +70,16 @@ class Engine:
         feed_shows_our_orders: bool,
     ) -> None:
         self.mode, self.now_ns = mode, 0
+        self.state = "running"
+        """running, ended (a recorded market is over), closed, or what it died of; only running trades."""
         self.instruments = {instrument.venue: instrument for _, instrument in feeds}
         self.symbol = feeds[0][1].symbol
         self.fills: list[Fill] = []
-        # A recording answers no ping.
-        session = config.session._replace(any_frame=True) if mode == "REPLAY" else config.session
+        session = config.session
+        if mode == "REPLAY":  # a recording answers no ping and can't be connected to anew
+            session = session._replace(
+                any_frame=True, reconnect_ns=NEVER_NS, silent_ns=NEVER_NS, life_ns=NEVER_NS
+            )
         self.sessions = {codec.venue: Session(codec, [i], session) for codec, i in feeds}
         self._config, self._broker = config, broker
         self._own_size = feed_shows_our_orders
@@ -77,8 +87,10 @@ class Engine:
         self._aggregator = DataAggregator(instruments, fees=fees, config=config.quotes)
         self._flows = {instrument.venue: Flow(instrument, config.flow) for instrument in instruments}
         self._guard = guard.fresh(0)
+        guard.check(config.guard)
         ledger = Ledger(self.instruments.values(), fees)
-        self._executor = SmartOrderExecutor(broker, ledger, self.fills.append)
+        self._executor = SmartOrderExecutor(broker, ledger, self.fills.append, self._may_go_on)
+        self.verdict: Verdict | None = None
         self._effects: list[tuple[str, Effect]] = []
 
     # --- inputs from venues ------------------------------------------------------------------
@@ -97,7 +109,7 @@ class Engine:
         """A frame, or with `symbol` the body of the snapshot that was asked for."""
         self.advance(recv_ns)
         self._aggregator.heard(venue, self.now_ns)
-        self._handle(venue, self.sessions[venue].on_frame(raw, self.now_ns, symbol))
+        self._handle(venue, self.sessions[venue].on_frame(raw, recv_ns, symbol))
 
     def pong(self, venue: str, now_ns: int) -> None:
         """The answer to a ping of the websocket protocol, in its order among the frames."""
@@ -115,8 +127,10 @@ class Engine:
     # --- inputs from people and the macro layer ----------------------------------------
 
     def judge(self, intent: OrderIntent) -> Verdict:
-        """What the gate says to this intent now."""
-        return judge(self._config.gate, intent, self.snapshot(), self.now_ns)
+        """What the gate says to this intent now; kept, with its time, as `verdict`."""
+        said = judge(self._config.gate, intent, self.snapshot(), self.now_ns, self._exposure(intent))
+        self.verdict = said._replace(text=f"{said.text} ({iso(self.now_ns)[11:19]} UTC)")
+        return said
 
     def submit(self, intent: OrderIntent, options: Mapping[str, Any]) -> str:
         """Ask the gate, then chase; the parent's id. Raises GateRefused, or ConfigError for a bad option.
@@ -137,6 +151,11 @@ class Engine:
     def kill(self) -> None:
         """Trip the guard: every working order is cancelled and no entry passes until `rearm`."""
         self._guard = guard.trip(self._guard, self.now_ns, guard.Trip.HAND.value)
+        self.verdict = None  # what the gate said before is no longer true
+        self.cancel_all()
+
+    def cancel_all(self) -> None:
+        """Cancel every working order. Every one is tried; the first failure is raised after that."""
         self._executor.cancel_all(self.now_ns)
 
     def rearm(self) -> None:
@@ -170,7 +189,7 @@ class Engine:
     def is_finished(self, parent_id: str) -> bool:
         return self._executor.is_finished(parent_id)
 
-    def snapshot(self, engine: str = "running") -> MicroSnapshot:
+    def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
         views = []
         for session in self.sessions.values():
@@ -188,7 +207,7 @@ class Engine:
             venues=tuple(views),
             guard=guard.describe(self._config.guard, self._guard),
             orders=self._executor.views(),
-            engine=engine,
+            engine=self.state,
         )
 
     # --- the order of events ------------------------------------------------------------------
@@ -228,33 +247,77 @@ class Engine:
         self._broker.on_book_lost(venue, self.now_ns)
         self._executor.on_no_book(venue, self.now_ns)
 
+    def _exposure(self, intent: OrderIntent) -> Exposure:
+        try:
+            ask = self.sessions[intent.venue].feeds[intent.symbol].book.top().ask
+            return Exposure(
+                position=self._executor.ledger.position(intent.venue).qty,
+                reducing=self._executor.reducing(intent.venue),
+                signal_used=intent.signal is not None and self._executor.has_used(intent.signal),
+                notional=self.instruments[intent.venue].notional(ask, intent.qty),
+            )
+        except Exception:  # noqa: BLE001 - the gate says what is wrong with the intent, and blocks
+            return NOTHING_KNOWN
+
+    def _may_go_on(self, intent: OrderIntent) -> bool:
+        """An entry at work is asked again; that its own signal is in use is no news."""
+        held = self._exposure(intent)._replace(signal_used=False)
+        return judge(self._config.gate, intent, self.snapshot(), self.now_ns, held).allowed
+
     def _watch(self) -> None:
+        """A crossed quote is no news to the guard: one of its sides is wrong, and which is not known."""
         quote = self._aggregator.quote(self.now_ns)
         before = self._guard.tripped
         self._guard = guard.on_quote(
-            self._config.guard, self._guard, self.now_ns, quote.mid, spread_bps(quote.bid, quote.ask)
+            self._config.guard,
+            self._guard,
+            self.now_ns,
+            nan if quote.crossed else quote.mid,
+            nan if quote.crossed else spread_bps(quote.bid, quote.ask),
         )
         if self._guard.tripped != before:
-            self._executor.cancel_entries(self.now_ns)
+            self.verdict = None
+            self._executor.cancel_all(self.now_ns, entries_only=True)
 
 
 def configure(
     instrument: Instrument, intent: OrderIntent, options: Mapping[str, Any], now_ns: int
 ) -> chase.ChaseConfig:
-    """An intent and a user's options → a chase. Raises ConfigError naming the option that can't be."""
+    """An intent and a user's options → a chase. Raises ConfigError naming the option that can't be.
+
+    `limit_price` is in the quote currency, as people write prices. An entry never outlives its signal.
+    """
     known = dict(options)
     deadline_s = known.pop("deadline_s", 60.0)
+    if not (isinstance(deadline_s, int | float) and 0 < deadline_s < 1e9):
+        raise ConfigError("deadline_s", f"{deadline_s!r} is not a positive number of seconds")
+    deadline_ns = now_ns + int(deadline_s * SECOND)
     ending = str(known.pop("on_deadline", "cancel")).upper()
     if ending not in chase.OnDeadline.__members__:
         raise ConfigError("on_deadline", f"{ending.lower()!r} is neither 'cancel' nor 'take'")
+    if intent.signal is not None and not intent.forced and intent.signal.valid_until_ns < deadline_ns:
+        deadline_ns, ending = intent.signal.valid_until_ns, "CANCEL"  # an expired signal opens no risk
+    if "limit_price" in known:
+        known["limit_price"] = _price_units(instrument, known["limit_price"])
+    unknown = known.keys() - signature(chase.configure).parameters.keys()
+    if unknown or known.keys() & {"side", "qty", "deadline_ns"}:
+        names = ", ".join(["deadline_s", *list(signature(chase.configure).parameters)[3:]])
+        raise ConfigError("options", f"no such option: {', '.join(sorted(unknown))}", f"There are: {names}")
     try:
         return chase.configure(
             instrument,
             side=intent.side,
             qty=intent.qty,
-            deadline_ns=now_ns + int(deadline_s * SECOND),
+            deadline_ns=deadline_ns,
             on_deadline=chase.OnDeadline[ending],
             **known,
         )
     except TypeError as error:
         raise ConfigError("chase options", str(error)) from None
+
+
+def _price_units(instrument: Instrument, price: Any) -> int:
+    try:
+        return to_units(format(Decimal(str(price)), "f"), instrument.price_decimals)
+    except (InvalidOperation, ValueError) as error:
+        raise ConfigError("limit_price", f"{price!r} is no price of {instrument.symbol}: {error}") from None

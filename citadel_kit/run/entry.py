@@ -39,17 +39,22 @@ def plan_entry(
     return EntryPlan(intent=intent, reason=signal.reason)
 
 
-def drill(side: Side, snapshot: MicroSnapshot, instrument: Instrument, notional: float) -> OrderIntent:
+def drill(side: Side | str, snapshot: MicroSnapshot, instrument: Instrument, notional: float) -> OrderIntent:
     """An entry that rests on no signal, labelled `forced`: to see a chase work. Every other gate rule holds.
 
-    Raises ConfigError where `notional` (quote currency) buys less than the venue's smallest order.
+    `side` may be written "BUY" or "SELL". Raises ConfigError where it is neither, and where `notional` (quote
+    currency) buys less than the venue's smallest order.
     """
+    name = side.name if isinstance(side, Side) else str(side).upper()
+    if name not in Side.__members__:
+        raise ConfigError("side", f"{side!r} is neither BUY nor SELL")
     qty = lots(notional, snapshot, instrument)
     if qty == 0:
-        raise ConfigError(
-            "notional", f"{notional:g} is less than {instrument.venue}'s smallest order, or it has no price"
-        )
-    return OrderIntent(venue=instrument.venue, symbol=instrument.symbol, side=side, qty=qty, forced=True)
+        venue = instrument.venue
+        raise ConfigError("notional", f"{notional:g} is below {venue}'s smallest order, or it has no price")
+    return OrderIntent(
+        venue=instrument.venue, symbol=instrument.symbol, side=Side[name], qty=qty, forced=True
+    )
 
 
 def lots(notional: float, snapshot: MicroSnapshot, instrument: Instrument) -> int:

@@ -20,6 +20,7 @@ from citadel_kit.types import (
     CommandKind,
     Fill,
     Instrument,
+    MacroSignal,
     OrderIntent,
     OrderReport,
     OrderView,
@@ -45,9 +46,16 @@ class ParentOrder:
 class SmartOrderExecutor:
     """Many parent orders, each a chase on one venue. Not thread-safe: it belongs to the engine."""
 
-    def __init__(self, broker: Broker, ledger: Ledger, on_fill: Callable[[Fill], None]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        ledger: Ledger,
+        on_fill: Callable[[Fill], None],
+        may_go_on: Callable[[OrderIntent], bool],
+    ) -> None:
+        """`may_go_on`: does the gate still allow this entry? Asked before each decision that could place."""
         self.ledger = ledger
-        self._broker, self._on_fill = broker, on_fill
+        self._broker, self._on_fill, self._may_go_on = broker, on_fill, may_go_on
         self._orders: dict[str, ParentOrder] = {}
         self._working: dict[str, ParentOrder] = {}
 
@@ -64,7 +72,7 @@ class SmartOrderExecutor:
         """Take an intent the gate allowed. Raises ConfigError for a quantity no venue could fill."""
         if config.qty % instrument.lot:
             raise ConfigError("qty", f"{config.qty} is not a multiple of the lot {instrument.lot}")
-        if config.qty * top.ask >= 1 << 62:
+        if config.qty * top.ask * 2 >= 1 << 62:  # twice: no bound lets a chase go so far
             raise ConfigError("qty", "the order's value does not fit 62 bits", "Split the order")
         order = ParentOrder(
             parent_id=f"p{len(self._orders) + 1}",
@@ -79,10 +87,18 @@ class SmartOrderExecutor:
         return order
 
     def on_top(self, venue: str, top: BookTop, now_ns: int, book: BookReader | None) -> None:
-        """A new top. `book`: where the feed shows our own orders, to take their size off the touch."""
+        """A new top. `book`: where the feed shows our own orders, to take their size off the touch.
+
+        An entry that the gate would refuse now is treated as if there were no book: it is pulled, and goes on
+        when the gate allows it again.
+        """
         for order in self._at(venue):
-            seen = top if book is None else _without_own(order, top, book)
-            self._step(order, chase.on_top(order.config, order.state, seen), now_ns)
+            if order.intent.purpose == Purpose.ENTRY and not self._may_go_on(order.intent):
+                step = chase.on_no_book(order.config, order.state, now_ns)
+            else:
+                seen = top if book is None else _without_own(order, top, book)
+                step = chase.on_top(order.config, order.state, seen)
+            self._step(order, step, now_ns)
 
     def on_no_book(self, venue: str, now_ns: int) -> None:
         """The venue's book is not LIVE: nothing is chased there."""
@@ -107,15 +123,18 @@ class SmartOrderExecutor:
         order = self._order(parent_id)
         self._step(order, chase.cancel(order.config, order.state, now_ns), now_ns)
 
-    def cancel_all(self, now_ns: int) -> None:
-        for parent_id in list(self._working):
-            self.cancel(parent_id, now_ns)
-
-    def cancel_entries(self, now_ns: int) -> None:
-        """Cancel what would open risk; reductions and exits go on."""
+    def cancel_all(self, now_ns: int, *, entries_only: bool = False) -> None:
+        """Cancel every parent, or those that would open risk. One that fails does not spare the others."""
+        failures: list[Exception] = []
         for order in list(self._working.values()):
-            if order.intent.purpose == Purpose.ENTRY:
+            if entries_only and order.intent.purpose != Purpose.ENTRY:
+                continue
+            try:
                 self.cancel(order.parent_id, now_ns)
+            except Exception as error:  # noqa: BLE001 - raised below, when all were tried
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     # --- facts ------------------------------------------------------------------
 
@@ -123,6 +142,23 @@ class SmartOrderExecutor:
     def idle(self) -> bool:
         """No parent order works."""
         return not self._working
+
+    def reducing(self, venue: str) -> int:
+        """Not yet filled quantity of working reductions and exits."""
+        return sum(
+            order.config.qty - order.state.filled
+            for order in self._at(venue)
+            if order.intent.purpose != Purpose.ENTRY
+        )
+
+    def has_used(self, signal: MacroSignal) -> bool:
+        """Does an entry on this signal work, or has one filled?"""
+        return any(
+            order.intent.signal is not None
+            and order.intent.signal.asof_ns == signal.asof_ns
+            and (order.finished_ns == 0 or order.state.filled > 0)
+            for order in self._orders.values()
+        )
 
     def is_finished(self, parent_id: str) -> bool:
         """Raises ConfigError for an id that was never given."""
@@ -175,6 +211,13 @@ _STATUS: Final = {
 }
 
 
+def _note(state: chase.ChaseState, phase: chase.Phase) -> str:
+    """What it does now, or why it ended."""
+    if phase < chase.Phase.FILLED and state.cancel_wanted:
+        return "cancelling: the venue's word is awaited"
+    return chase.END_TEXT[chase.EndReason(state.reason)] or phase.name.lower()
+
+
 def view(order: ParentOrder) -> OrderView:
     """A parent order as plain data."""
     instrument, state = order.instrument, order.state
@@ -191,7 +234,7 @@ def view(order: ParentOrder) -> OrderView:
         purpose=order.intent.purpose,
         forced=order.intent.forced,
         status=_STATUS.get(phase, "working"),
-        note=chase.END_TEXT[chase.EndReason(state.reason)] or phase.name.lower(),
+        note=_note(state, phase),
         qty=instrument.qty(order.config.qty),
         filled=instrument.qty(filled),
         remaining=instrument.qty(order.config.qty - filled),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,24 +12,29 @@ from citadel_kit.errors import CandleError
 from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
 from citadel_kit.macro.candles import Floats, Gap, check, closed_before, open_ns, timeframe_ns
 from citadel_kit.macro.features import FeatureConfig, feature_matrix
-from citadel_kit.macro.labels import LabelConfig, triple_barrier
+from citadel_kit.macro.labels import LabelConfig, Labels, triple_barrier
 from citadel_kit.macro.performance import summarize, verdict
 from citadel_kit.macro.regimes import RegimeConfig, regime_frame
-from citadel_kit.macro.signals import SignalConfig, decide, signal_at, targets
+from citadel_kit.macro.signals import SignalConfig, decide, edge_bps, signal_at, targets
 from citadel_kit.macro.sizing import SizingConfig, target_fraction
 from citadel_kit.macro.splits import PurgedWalkForward
-from citadel_kit.macro.trainer import FoldScore, Model, Progress, TrainConfig, skill, train
+from citadel_kit.macro.trainer import FoldScore, Model, Progress, TrainConfig, Training, skill, train
 from citadel_kit.types import MacroSignal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MacroConfig:
-    """Everything that decides. `costs` serve the signal and the backtest alike."""
+    """Everything that decides.
+
+    `costs` serve the signal and the backtest alike. With a venue's own fee:
+    `MacroConfig(costs=CostConfig(fee_bps=settings.fees(venue).taker_bps))`.
+    """
 
     train_bars: int = 60_000
     """The newest bars are used, at most this many."""
     folds: int = 4
     embargo_bars: int = 48
+    """A fold learns from no label that ended less than this many whole bars before it."""
     needs_skill: bool = True
     """No side is taken on a model that scored no better out of sample than its base rate. The backtest
     shows the rule without this veto: a veto judged on the whole record would flatter it."""
@@ -57,7 +63,8 @@ class MacroResult:
     skill: float
     """Share of the base rate's log loss that the model saved out of sample; not above 0 is no skill."""
     probability: Floats
-    """Out of sample; NaN before the first test fold."""
+    """Out of sample, as `MacroSignal.probability`; NaN before the first test fold and where a feature is
+    missing. The signal's own is of the newer `model`."""
     record: Backtest
     """Of the out-of-sample part only: its rows are the last `len(record.net)` bars."""
     summary: dict[str, float]
@@ -73,55 +80,94 @@ def run_macro(
     progress: Progress | None = None,
 ) -> MacroResult:
     """Uses only candles closed at or before `now_ns`. Raises CandleError where they are faulty, ModelError or
-    ConfigError where they are too few.
+    ConfigError where they are too few to train on.
     """
     config = config or MacroConfig()
-    bar_ns = timeframe_ns(timeframe)
-    frame = closed_before(candles, timeframe, now_ns).tail(config.train_bars)
+    frame = _usable(candles, timeframe, now_ns, config.train_bars)
+    gaps = check(frame, timeframe, now_ns)
+    past = _measure(frame, timeframe, config, progress)
+    splits = PurgedWalkForward(config.folds, config.embargo_bars)
+    trained = train(past.features, past.labels, splits, config.training, progress)
+    record = _record(frame, past, trained, config)
+    summary = summarize(record, timeframe_ns(timeframe))
+    return MacroResult(
+        signal=_signal(symbol, frame, timeframe, past, trained, config),
+        candles=frame,
+        gaps=gaps,
+        regimes=past.regimes,
+        model=trained.model,
+        folds=trained.folds,
+        skill=skill(trained.folds),
+        probability=trained.probability,
+        record=record,
+        summary=summary,
+        verdict=verdict(summary),
+    )
+
+
+class _Measured(NamedTuple):
+    """One row a bar. All but `labels.side` and `labels.end` know only the past."""
+
+    regimes: pd.DataFrame
+    features: pd.DataFrame
+    labels: Labels
+    fraction: Floats
+
+
+def _usable(candles: pd.DataFrame, timeframe: str, now_ns: int, bars: int) -> pd.DataFrame:
+    frame = closed_before(candles, timeframe, now_ns).tail(bars)
     if frame.empty:
         raise CandleError("empty", "no candle closed before the cycle's time; give older candles")
-    gaps = check(frame, timeframe, now_ns)
+    return frame
+
+
+def _measure(
+    frame: pd.DataFrame, timeframe: str, config: MacroConfig, progress: Progress | None
+) -> _Measured:
     say = progress or (lambda what, done, total: None)
     say("regimes", 0, 1)
     regimes = regime_frame(frame, timeframe, config.regime)
     say("features", 0, 1)
     features = feature_matrix(frame, timeframe, config.features)
     labels = triple_barrier(frame, timeframe, config.labels)
-    trained = train(
-        features, labels, PurgedWalkForward(config.folds, config.embargo_bars), config.training, progress
-    )
-    round_trip = 2 * config.costs.side_bps
     fraction = target_fraction(regimes["volatility"].to_numpy(dtype=np.float64), config.sizing)
-    decisions = decide(regimes, trained.probability, labels.width, fraction, round_trip, config.signal)
-    wanted = hold(targets(decisions, fraction), config.labels.horizon)
+    return _Measured(regimes, features, labels, fraction)
+
+
+def _record(frame: pd.DataFrame, past: _Measured, trained: Training, config: MacroConfig) -> Backtest:
+    """The rule on the out-of-sample probabilities, from the first test fold on."""
+    edge = edge_bps(trained.probability, trained.touch_share, past.labels.width)
+    round_trip = 2 * config.costs.side_bps
+    decisions = decide(past.regimes, trained.probability, edge, past.fraction, round_trip, config.signal)
+    wanted = hold(targets(decisions, past.fraction), config.labels.horizon)
     first = len(frame) // (config.folds + 1)
-    record = backtest(frame.iloc[first:], wanted[first:], config.costs, config.long_only)
-    summary = summarize(record, bar_ns, config.costs)
-    gained = skill(trained.folds)
-    veto = ""
+    return backtest(frame.iloc[first:], wanted[first:], config.costs, config.long_only)
+
+
+def _signal(
+    symbol: str,
+    frame: pd.DataFrame,
+    timeframe: str,
+    past: _Measured,
+    trained: Training,
+    config: MacroConfig,
+) -> MacroSignal:
+    """The rule on the last bar, by the final model, unless that has no skill."""
+    bar_ns, gained, veto = timeframe_ns(timeframe), skill(trained.folds), ""
     if config.needs_skill and not gained > 0:
         veto = f"out of sample the model is no better than its base rate (skill {gained:+.1%})"
-    return MacroResult(
-        signal=signal_at(
-            symbol,
-            int(open_ns(frame)[-1]) + bar_ns,
-            bar_ns,
-            regimes,
-            trained.model.predict(features.tail(1)),
-            labels.width,
-            fraction,
-            round_trip,
-            config.signal,
-            veto,
-        ),
-        candles=frame,
-        gaps=gaps,
-        regimes=regimes,
-        model=trained.model,
-        folds=trained.folds,
-        skill=gained,
-        probability=trained.probability,
-        record=record,
-        summary=summary,
-        verdict=verdict(summary),
+    last = slice(-1, None)
+    probability = trained.model.predict(past.features.iloc[last])
+    touch_share = np.array([trained.model.touch_share])
+    return signal_at(
+        symbol,
+        int(open_ns(frame)[-1]) + bar_ns,
+        bar_ns,
+        past.regimes.iloc[last],
+        probability,
+        edge_bps(probability, touch_share, past.labels.width[last]),
+        past.fraction[last],
+        2 * config.costs.side_bps,
+        config.signal,
+        veto,
     )

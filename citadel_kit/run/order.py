@@ -89,11 +89,11 @@ def facts(view: OrderView) -> dict[str, str]:
     took = (view.finished_ns - view.submitted_ns) / SECOND
     return {
         "order": describe(view),
-        "status": f"{view.status}: {view.note}",
+        "status": view.status if view.note == view.status else f"{view.status}: {view.note}",
         "filled": f"{view.filled:g} of {view.qty:g} {base}",
         "arrival mid": f"{view.arrival_mid:,.4f} {quote}",
         "average price": f"{view.average_price:,.4f} {quote}",
-        "slippage": f"{view.slippage_bps:+.3f} bps against the arrival mid, without fees",
+        "slippage": f"{view.slippage_bps:+.3f} bps against the arrival mid, without fees; negative is better",
         "fees": f"{view.fees:.6f} {quote}",
         "reprices": str(view.reprices),
         "submitted": iso(view.submitted_ns),

@@ -21,7 +21,7 @@ from citadel_kit.errors import VenueUnreachable
 from citadel_kit.io.reach import REACH_S
 from citadel_kit.io.recorder import Recorder
 from citadel_kit.io.rest import fetch_snapshot
-from citadel_kit.io.stream import Received, Stream, StreamConfig, connect
+from citadel_kit.io.stream import PONG, Received, Stream, StreamConfig, connect
 from citadel_kit.micro.session import Connect, Effect, FetchSnapshot, Send, Session, SessionConfig
 from citadel_kit.types import Instrument
 from citadel_kit.venues import Endpoints, codec
@@ -103,7 +103,10 @@ class Recording:
                         frames = await stream.receive()
                 for frame in frames:
                     self._snapshots_before(frame.recv_ns)
-                    self._frame(frame)
+                    if frame.raw == PONG:
+                        self._perform(self.session.on_pong(frame.recv_ns))
+                    else:
+                        self._frame(frame)
                 if not frames:
                     self._snapshots_before(clock.now_ns())
                 self._tick(clock.now_ns())

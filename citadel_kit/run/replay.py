@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from citadel_kit import clock, ladder
-from citadel_kit.errors import ConfigError, EngineClosed
+from citadel_kit.errors import ConfigError
 from citadel_kit.micro import windows
 from citadel_kit.micro.session import Connect, FetchSnapshot
 from citadel_kit.run.engine import Engine
@@ -34,15 +34,14 @@ class ReplayDriver:
         self.feeds = [(codec(market.wire, [i]), i) for i in market.instruments.values()]
         self.start_ns = market.start_ns
         self.feed_shows_our_orders = market.includes_our_orders
-        self.ended = False
         self._frames: Iterator[Frame] = iter(())
         self._next: Frame | None = None
         self._tick_ns = 0
-        self._reopen: dict[str, int] = {}
-        """Venues whose connection is closed, and when it is opened again."""
 
-    async def start(self, engine: Engine, publish: Callable[[], None]) -> None:
-        """Open all connections at the market's first moment; plays nothing yet."""
+    async def start(
+        self, engine: Engine, publish: Callable[[], None], fail: Callable[[Exception], None]
+    ) -> None:
+        """Open all connections at the market's first moment; plays nothing yet. `fail` is never called."""
         ladder.warm_up()
         windows.warm_up()
         self._engine, self._publish = engine, publish
@@ -54,12 +53,7 @@ class ReplayDriver:
         publish()
 
     async def play(self, seconds: float, stop: Callable[[], bool]) -> None:
-        """Play `seconds` of market time, or until `stop()`, or to the end of the market.
-
-        Raises EngineClosed when the market had already ended.
-        """
-        if self.ended:
-            raise EngineClosed("the recorded market has ended; start again for another run")
+        """Play `seconds` of market time, or until `stop()`, or to the end of the market."""
         until_ns = self._engine.now_ns + round(seconds * clock.SECOND)
         began_ns, origin_ns = clock.now_ns(), self._engine.now_ns
         while self.step(until_ns, stop):
@@ -71,45 +65,44 @@ class ReplayDriver:
         self._publish()
 
     def step(self, until_ns: int, stop: Callable[[], bool]) -> bool:
-        """Play one batch; True if there is more to play. When paced, a batch ends with each tick."""
+        """Play one batch of frames and ticks; True if there is more to play. Paced, a tick ends the batch."""
         for _ in range(_BATCH):
-            frame = self._next
             if stop():
                 return False
-            if frame is None or frame.recv_ns > until_ns:
-                self.ended = frame is None
-                if frame is not None:
-                    self._tick_to(until_ns)
-                    self._engine.advance(until_ns)
+            frame = self._next
+            if frame is None:
+                self._engine.state = "ended"
                 return False
-            ticked = self._tick_to(frame.recv_ns)
-            self._engine.frame(frame.venue, frame.raw, frame.recv_ns)
-            self._perform()
-            self._next = next(self._frames, None)
-            if ticked and self.speed:
-                break
+            if min(self._tick_ns, frame.recv_ns) > until_ns:
+                self._engine.advance(until_ns)
+                return False
+            if self._tick_ns <= frame.recv_ns:
+                self._tick()
+                if self.speed:
+                    return True
+            else:
+                self._engine.frame(frame.venue, frame.raw, frame.recv_ns)
+                self._perform()
+                self._next = next(self._frames, None)
         return True
+
+    def catch_up(self) -> None:
+        """Between two pieces the market's time stands still: there is nothing to catch up with."""
 
     async def stop(self) -> None:
         """Reports still under way arrive; then nothing more happens."""
         self._engine.drain(seconds=10.0)
-        self.ended = True
+        self._next = None
 
-    def _tick_to(self, now_ns: int) -> bool:
-        """Timer ticks that are due before `now_ns`."""
-        ticked = False
-        while self._tick_ns <= now_ns:
-            for venue in [v for v, due_ns in self._reopen.items() if due_ns <= self._tick_ns]:
-                del self._reopen[venue]
-                self._engine.opened(venue, self._tick_ns)
-            self._engine.timer(self._tick_ns)
-            self._perform()
-            self._publish()
-            self._tick_ns += TICK_NS
-            ticked = True
-        return ticked
+    def _tick(self) -> None:
+        self._engine.timer(self._tick_ns)
+        self._perform()
+        self._publish()
+        self._tick_ns += TICK_NS
 
     def _perform(self) -> None:
+        """What a session sends goes nowhere. A connection given up is taken for opened again at once: if the
+        recorder did so, its new snapshot follows; if not, the book is never LIVE again."""
         while effects := self._engine.take_effects():
             for venue, effect in effects:
                 now_ns = self._engine.now_ns
@@ -118,11 +111,4 @@ class ReplayDriver:
                     if body is not None:
                         self._engine.frame(venue, body, now_ns, effect.symbol)
                 elif isinstance(effect, Connect):
-                    self._connect(venue, effect, now_ns)
-
-    def _connect(self, venue: str, effect: Connect, now_ns: int) -> None:
-        """The recording goes on while the connection is closed: its frames are not heard."""
-        stands = venue not in self._reopen
-        self._reopen[venue] = max(now_ns + effect.delay_ns, self._reopen.get(venue, 0))
-        if stands:
-            self._engine.closed(venue, now_ns, effect.reason, 0.0)
+                    self._engine.opened(venue, now_ns)

@@ -53,7 +53,8 @@ class MacroSignal:
     valid_until_ns: int
     regime: Regime
     probability: float
-    """Of the upper barrier being touched before the lower one."""
+    """Of the upper barrier first, GIVEN that one of the two is touched before the horizon ends; often neither
+    is. NaN where it can't be told."""
     fraction: float
     """Share of equity to hold, 0 or more; the direction is `side`."""
     reason: str

@@ -144,9 +144,14 @@ class MicroSnapshot:
     """ok, or why the guard is tripped"""
     orders: tuple[OrderView, ...]
     engine: str
-    """running, paused, closed, or what it died of"""
+    """running, ended, closed, or what it died of"""
     opportunities: tuple[Opportunity, ...] = ()
     """The most profitable first."""
+
+    def __repr__(self) -> str:
+        books = ", ".join(f"{v.venue} {v.state.name} {v.bid:g}/{v.ask:g}" for v in self.venues)
+        rest = f"guard {self.guard}, {len(self.orders)} orders, engine {self.engine}"
+        return f"<MicroSnapshot {self.mode} {self.symbol}: {books}; {rest}>"
 
     def _repr_html_(self) -> str:
         cells = [("venue", "state", "bid", "ask", "spread, bps", "imbalance 1 / 5 / 10", "microprice")]

@@ -34,11 +34,12 @@ async def opened(handler: Handler, config: StreamConfig | None = None) -> AsyncI
 
 async def until_the_end(stream: Stream) -> tuple[list[Received], str]:
     frames: list[Received] = []
-    while True:
-        try:
-            frames += await stream.receive()
-        except VenueUnreachable as error:
-            return frames, error.problem
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                frames += await stream.receive()
+            except VenueUnreachable as error:
+                return frames, error.problem
 
 
 def test_frames_come_as_bytes_in_order_and_then_the_end() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.macro.backtest import CostConfig, backtest, hold
+from citadel_kit.settings import fees
 
 FREE = CostConfig(fee_bps=0.0, slippage_bps=0.0)
 
@@ -24,6 +25,12 @@ def test_entry_is_at_the_next_open_and_the_last_target_is_never_traded() -> None
     result = backtest(opens(100.0, 110.0, 121.0, 121.0), np.array([1.0, 0.0, 0.0, 1.0]), FREE)
     assert result.position.tolist() == [0.0, 1.0, 0.0, 0.0]
     assert result.net == pytest.approx([0.0, 0.1, 0.0, 0.0])
+
+
+def test_costs_are_by_default_those_of_the_venue() -> None:
+    fee = fees("binance").taker_bps
+    assert backtest(opens(100.0, 100.0), np.zeros(2)).costs == CostConfig(fee_bps=fee)
+    assert CostConfig(fee_bps=fee).side_bps == fee + CostConfig().slippage_bps
 
 
 def test_costs_fall_on_every_change_and_on_closing_what_is_left() -> None:
@@ -55,7 +62,7 @@ def test_what_is_held_through_a_hole_makes_what_price_made() -> None:
 def test_equals_an_account_that_trades_bar_by_bar(seed: int, target: list[float], long_only: bool) -> None:
     frame = random_candles(len(target), seed=seed)
     result = backtest(frame, np.array(target), CostConfig(), long_only)
-    expected = naive.account(frame, target, 7.0 / 1e4, long_only)
+    expected = naive.account(frame, target, 12.0 / 1e4, long_only)
     np.testing.assert_allclose(result.net, expected, atol=1e-15)
 
 

@@ -32,6 +32,8 @@ def test_a_nan_spoils_exactly_the_windows_that_hold_it() -> None:
     mean, std = rolling_mean_std(x, 4)
     assert np.flatnonzero(np.isnan(mean)).tolist() == [0, 1, 2, 8, 9, 10, 11]
     assert np.array_equal(np.isnan(mean), np.isnan(std))
+    for values in rolling_extremes(x, x, 4):
+        assert np.array_equal(np.isnan(values), np.isnan(mean))
 
 
 def test_warm_up_is_nan_and_short_input_is_all_nan() -> None:

@@ -15,10 +15,10 @@ from citadel_kit.macro.candles import Floats
 from citadel_kit.macro.features import FeatureConfig, feature_matrix
 from citadel_kit.macro.labels import LabelConfig, barrier_width, triple_barrier
 from citadel_kit.macro.regimes import RegimeConfig, regime_frame
-from citadel_kit.macro.signals import SignalConfig, decide, signal_at, targets
+from citadel_kit.macro.signals import SignalConfig, decide, edge_bps, signal_at, targets
 from citadel_kit.macro.sizing import target_fraction
 from citadel_kit.macro.splits import PurgedWalkForward
-from citadel_kit.macro.trainer import Model, TrainConfig, train
+from citadel_kit.macro.trainer import Model, TrainConfig, Training, train
 from citadel_kit.types import MacroSignal
 
 N = 400
@@ -46,7 +46,7 @@ MODEL: Model = train(
 class Outcome(NamedTuple):
     features: pd.DataFrame
     regimes: pd.DataFrame
-    width: Floats
+    edge: Floats
     fraction: Floats
     probability: Floats
     target: Floats
@@ -58,8 +58,9 @@ def outcome(frame: pd.DataFrame) -> Outcome:
     width = barrier_width(frame, "1h", LABELS)
     fraction = target_fraction(regimes["volatility"].to_numpy())
     probability = MODEL.predict(features)
-    decisions = decide(regimes, probability, width, fraction, 1.0, SIGNALS)
-    return Outcome(features, regimes, width, fraction, probability, targets(decisions, fraction))
+    edge = edge_bps(probability, np.full(len(frame), MODEL.touch_share), width)
+    decisions = decide(regimes, probability, edge, fraction, 1.0, SIGNALS)
+    return Outcome(features, regimes, edge, fraction, probability, targets(decisions, fraction))
 
 
 def signal(result: Outcome, rows: int) -> MacroSignal:
@@ -70,7 +71,7 @@ def signal(result: Outcome, rows: int) -> MacroSignal:
         1,
         result.regimes[cut],
         result.probability[cut],
-        result.width[cut],
+        result.edge[cut],
         result.fraction[cut],
         1.0,
     )
@@ -118,6 +119,39 @@ def test_a_hole_after_t_changes_nothing_at_or_before_t(t: int, width: int) -> No
 
 
 def test_the_test_sees_a_leak() -> None:
-    leaky = BEFORE._replace(width=np.roll(BEFORE.width, -1))
-    with pytest.raises(AssertionError, match="width"):
+    leaky = BEFORE._replace(edge=np.roll(BEFORE.edge, -1))
+    with pytest.raises(AssertionError, match="edge"):
         assert_same_until(200, leaky)
+
+
+def walk_forward(frame: pd.DataFrame) -> Training:
+    """Folds begin at rows 100, 200 and 300."""
+    features, labels = feature_matrix(frame, "1h", FEATURES), triple_barrier(frame, "1h", LABELS)
+    return train(features, labels, PurgedWalkForward(3, embargo=2), TrainConfig(rounds=5, min_leaf_rows=5))
+
+
+WALKED = walk_forward(FRAME)
+
+
+@settings(max_examples=25, deadline=None)
+@given(t=st.integers(80, N - 2), seed=st.integers(0, 2**32 - 1), scale=st.floats(0.01, 1.0))
+def test_probability_and_touch_share_out_of_sample_know_no_candle_after_t(
+    t: int, seed: int, scale: float
+) -> None:
+    changed = FRAME.copy()
+    changed.iloc[t + 1 :] = random_candles(N - t - 1, seed=seed, volatility=scale).to_numpy() * (1 + scale)
+    after = walk_forward(changed)
+    np.testing.assert_array_equal(after.probability[: t + 1], WALKED.probability[: t + 1])
+    np.testing.assert_array_equal(after.touch_share[: t + 1], WALKED.touch_share[: t + 1])
+
+
+@settings(max_examples=25, deadline=None)
+@given(t=st.integers(60, N), seed=st.integers(0, 1000))
+def test_a_label_is_the_same_as_soon_as_its_horizon_is_over(t: int, seed: int) -> None:
+    frame = random_candles(N, seed=seed)
+    then, later = triple_barrier(frame.iloc[:t], "1h", LABELS), triple_barrier(frame, "1h", LABELS)
+    assert then.end.max() < t
+    known = slice(0, t - LABELS.horizon)
+    np.testing.assert_array_equal(then.end[known], later.end[known])
+    np.testing.assert_array_equal(then.side[:t][known], later.side[known])
+    assert (then.end[t - LABELS.horizon :] == -1).all()

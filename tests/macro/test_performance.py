@@ -12,7 +12,7 @@ DAY = 24 * HOUR
 
 def result(net: list[float], position: list[float] | None = None) -> Backtest:
     values, held = np.array(net), np.array(position or [1.0] * len(net))
-    return Backtest(held, values, np.zeros(len(net)), values, values)
+    return Backtest(held, values, np.zeros(len(net)), values, values, CostConfig())
 
 
 def test_sharpe_is_annualised_with_365_days() -> None:
@@ -41,10 +41,11 @@ def test_trades_are_stretches_of_one_sign_with_their_exit_cost() -> None:
 def test_summary_sets_the_rule_beside_buy_and_hold_after_costs() -> None:
     frame = random_candles(500)
     costs = CostConfig(fee_bps=10.0, slippage_bps=0.0)
-    summary = summarize(backtest(frame, np.ones(500), costs), HOUR, costs)
+    summary = summarize(backtest(frame, np.ones(500), costs), HOUR)
     change = frame["close"].iloc[-1] / frame["open"].iloc[0]
     assert summary["hold_return"] == pytest.approx(change * 0.998 - 1, abs=1e-3)
     assert summary["net_return"] < summary["gross_return"]
+    assert (summary["fee_bps"], summary["slippage_bps"]) == (10.0, 0.0)
     assert summary["days"] == pytest.approx(500 / 24)
     assert summary["exposure"] == pytest.approx(499 / 500)
     assert summary["turnover"] == pytest.approx(2 / (500 / 24 / 365))
@@ -60,10 +61,14 @@ def test_summary_sets_the_rule_beside_buy_and_hold_after_costs() -> None:
     ],
 )
 def test_the_sentence_fits_the_numbers(net: list[float], words: str) -> None:
-    assert words in verdict(summarize(result(net), DAY))
+    said = verdict(summarize(result(net)._replace(costs=CostConfig(7.5, 1.0)), DAY))
+    assert words in said
+    assert "after costs of 8.5 bps a side (7.5 fee, 1 slippage)" in said
 
 
 def test_no_trade_is_no_result() -> None:
     summary = summarize(result([0.0] * 10, [0.0] * 10), DAY)
-    assert "made no trade in 10 days" in verdict(summary)
+    assert "at costs of 12 bps a side (10 fee, 2 slippage), the rule made no trade in 10 days" in verdict(
+        summary
+    )
     assert all(np.isfinite(value) for value in summary.values())

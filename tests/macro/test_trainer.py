@@ -61,6 +61,19 @@ def test_a_fold_never_learns_from_its_own_test_rows_or_later_ones() -> None:
     assert (changed.probability[first.stop :] != before.probability[first.stop :]).any()
 
 
+def test_touch_shares_are_of_the_labels_each_model_knew() -> None:
+    x, labels = material(1.0)
+    side = labels.side.copy()
+    side[: N // 2 : 2] = 0
+    result = train(x, labels._replace(side=side), SPLITS, CONFIG)
+    assert np.isnan(result.touch_share[: N // 4]).all()
+    for k in (1, 2, 3):
+        start = k * N // 4
+        known = side[: start - SPLITS.embargo - 3]  # a label ends 3 rows on, more than the embargo before it
+        assert set(result.touch_share[start : start + N // 4]) == {np.mean(known != 0)}
+    assert result.model.touch_share == np.mean(side[:-3] != 0)
+
+
 def test_training_is_deterministic_whatever_the_threads() -> None:
     x, labels = material(1.0)
     runs = [train(x, labels, SPLITS, CONFIG._replace(threads=t)).probability for t in (1, 1, 2)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from citadel_kit.micro import gate
-from citadel_kit.micro.gate import BIT, FOR_EXITS, REASONS, GateConfig, Reason, judge
+from citadel_kit.micro.gate import BIT, FOR_EXITS, NOTHING_KNOWN, REASONS, Exposure, GateConfig, Reason
 from citadel_kit.types import (
     FeedState,
     GlobalQuote,
@@ -24,6 +24,7 @@ from citadel_kit.types import (
     Regime,
     Side,
     VenueView,
+    Verdict,
     Weather,
 )
 
@@ -71,11 +72,24 @@ def intent(**changes: Any) -> OrderIntent:
     return replace(plain, **changes)
 
 
+def exposure(wanted: OrderIntent) -> Exposure:
+    """One that breaks no rule: a position that any intent of the other side makes smaller."""
+    if type(wanted) is not OrderIntent or type(wanted.side) is not Side:
+        return NOTHING_KNOWN
+    return Exposure(-int(Side(wanted.side)) * 1_000, 0, False, 500.0)
+
+
+def ask(
+    config: GateConfig, wanted: OrderIntent, seen: MicroSnapshot, now: int, held: Exposure | None = None
+) -> Verdict:
+    return gate.judge(config, wanted, seen, now, held or exposure(wanted))
+
+
 def test_an_entry_that_breaks_no_rule_is_allowed() -> None:
-    verdict = judge(CONFIG, intent(), snapshot(), NOW)
+    verdict = ask(CONFIG, intent(), snapshot(), NOW)
     assert verdict.allowed and verdict.reasons == ()
     drill = intent(signal=None, forced=True)
-    assert judge(CONFIG, drill, snapshot(), NOW).allowed
+    assert ask(CONFIG, drill, snapshot(), NOW).allowed
 
 
 # what is wrong, the only reason given, and what the text must name
@@ -112,7 +126,7 @@ BROKEN = [
     (intent(side=Side.SELL), snapshot(), Reason.SIGNAL_SIDE, "other side"),
     (intent(signal=signal(symbol="BTCUSDT")), snapshot(), Reason.SIGNAL_SYMBOL, "BTCUSDT"),
     (intent(), snapshot(guard="tripped by hand"), Reason.GUARD, "tripped by hand"),
-    (intent(), snapshot(engine="paused"), Reason.ENGINE, "paused"),
+    (intent(), snapshot(engine="ended"), Reason.ENGINE, "ended"),
     (intent(), snapshot(engine="closed"), Reason.ENGINE, "closed"),
     (intent(qty=0), snapshot(), Reason.QUANTITY, "positive"),
     (intent(qty=-5), snapshot(), Reason.QUANTITY, "-5"),
@@ -127,32 +141,33 @@ BROKEN = [
 def test_each_broken_rule_blocks_an_entry_for_its_own_reason(
     wanted: OrderIntent, seen: MicroSnapshot, reason: Reason, says: str
 ) -> None:
-    verdict = judge(CONFIG, wanted, seen, NOW)
+    verdict = ask(CONFIG, wanted, seen, NOW)
     assert not verdict.allowed
     assert verdict.reasons == (reason.value,)
     assert says in verdict.text
 
 
 def test_every_reason_has_its_test() -> None:
-    assert {row[2] for row in BROKEN} | {Reason.ERROR} == set(Reason)
+    by_exposure = {Reason.NOT_REDUCING, Reason.SIGNAL_USED, Reason.NOTIONAL}  # tested at the end of this file
+    assert {row[2] for row in BROKEN} | by_exposure | {Reason.ERROR} == set(Reason)
 
 
 def test_a_forced_entry_skips_the_signal_and_nothing_else() -> None:
     for wanted, seen, reason, _ in BROKEN:
-        verdict = judge(CONFIG, replace(wanted, forced=True), seen, NOW)
+        verdict = ask(CONFIG, replace(wanted, forced=True), seen, NOW)
         assert verdict.allowed == reason.startswith("signal_"), reason
 
 
 @pytest.mark.parametrize("purpose", [Purpose.REDUCE, Purpose.EXIT])
 def test_an_exit_asks_only_for_what_trading_needs(purpose: Purpose) -> None:
     for wanted, seen, reason, _ in BROKEN:
-        verdict = judge(CONFIG, replace(wanted, purpose=purpose, signal=None), seen, NOW)
-        blocked = reason in FOR_EXITS and seen.engine != "paused"
+        verdict = ask(CONFIG, replace(wanted, purpose=purpose, signal=None), seen, NOW)
+        blocked = reason in FOR_EXITS
         assert verdict.allowed != blocked, reason
 
 
 def test_several_broken_rules_are_all_named() -> None:
-    verdict = judge(CONFIG, intent(qty=0), snapshot(guard="tripped"), NOW)
+    verdict = ask(CONFIG, intent(qty=0), snapshot(guard="tripped"), NOW)
     assert verdict.reasons == ("guard", "quantity")
 
 
@@ -178,13 +193,13 @@ def test_an_exception_blocks() -> None:
         (intent(), snapshot(), None),
     ]
     for wanted, seen, now in cases:
-        verdict = judge(CONFIG, wanted, seen, now)
+        verdict = ask(CONFIG, wanted, seen, now)
         assert (verdict.allowed, verdict.reasons) == (False, ("error",))
         assert "the gate failed" in verdict.text
 
 
 def test_a_setting_that_is_nan_blocks() -> None:
-    assert judge(GateConfig(math.nan, 3 * S), intent(), snapshot(), NOW).reasons == ("spread",)
+    assert ask(GateConfig(math.nan, 3 * S), intent(), snapshot(), NOW).reasons == ("spread",)
 
 
 number = st.sampled_from([0.0, -1.0, 99.9, 100.0, 100.05, 100.1, 100.4, 101.0, math.nan, math.inf, -math.inf])
@@ -207,7 +222,7 @@ def situations(draw: st.DrawFn) -> tuple[OrderIntent, MicroSnapshot]:
     seen = snapshot(
         book, {"bid": maybe(100.0, number), "ask": maybe(100.1, number), "crossed": maybe(False, flag)},
         asof_ns=NOW + maybe(0, times), guard=maybe("ok", st.just("tripped")),
-        engine=maybe("running", st.sampled_from(["paused", "closed"])),
+        engine=maybe("running", st.sampled_from(["ended", "closed"])),
         symbol=maybe("BTC/USDT", st.just("ETH/USDT")),
     )  # fmt: skip
     said = signal(
@@ -225,7 +240,7 @@ def situations(draw: st.DrawFn) -> tuple[OrderIntent, MicroSnapshot]:
 @given(situations())
 def test_an_allowed_entry_satisfies_every_rule(situation: tuple[OrderIntent, MicroSnapshot]) -> None:
     wanted, seen = situation
-    verdict = judge(CONFIG, wanted, seen, NOW)
+    verdict = ask(CONFIG, wanted, seen, NOW)
     assert verdict.allowed == (verdict.reasons == ())
     if not verdict.allowed:
         return
@@ -245,7 +260,7 @@ def test_an_allowed_entry_satisfies_every_rule(situation: tuple[OrderIntent, Mic
 
 @given(situations())
 def test_the_rules_compile_to_the_same(situation: tuple[OrderIntent, MicroSnapshot]) -> None:
-    facts = gate.gather(*situation, NOW)
+    facts = gate.gather(*situation, NOW, exposure(situation[0]))
     assert compiled(CONFIG, facts) == gate.check(CONFIG, facts)
 
 
@@ -254,3 +269,41 @@ compiled = njit(gate.check)
 
 def test_the_bits_are_those_of_the_reasons_in_order() -> None:
     assert [BIT[reason] for reason in REASONS] == [1 << i for i in range(len(REASONS))]
+
+
+@pytest.mark.parametrize(
+    ("position", "reducing", "side", "qty", "allowed"),
+    [
+        (10, 0, Side.SELL, 10, True),
+        (10, 4, Side.SELL, 6, True),
+        (-10, 0, Side.BUY, 3, True),
+        (10, 0, Side.SELL, 11, False),
+        (10, 5, Side.SELL, 6, False),
+        (10, 0, Side.BUY, 1, False),
+        (-10, 0, Side.SELL, 1, False),
+        (0, 0, Side.BUY, 1, False),
+    ],
+)
+@pytest.mark.parametrize("purpose", [Purpose.REDUCE, Purpose.EXIT])
+def test_a_reduction_must_reduce(
+    purpose: Purpose, position: int, reducing: int, side: Side, qty: int, allowed: bool
+) -> None:
+    """Otherwise an order called an exit would walk past the guard and the kill switch."""
+    wanted = intent(purpose=purpose, side=side, qty=qty, signal=None)
+    held = Exposure(position, reducing, False, 500.0)
+    verdict = ask(CONFIG, wanted, snapshot(guard="tripped by hand"), NOW, held)
+    assert verdict.allowed == allowed
+    assert verdict.reasons == (() if allowed else ("not_reducing",))
+
+
+def test_a_signal_opens_one_entry() -> None:
+    verdict = ask(CONFIG, intent(), snapshot(), NOW, Exposure(0, 0, True, 500.0))
+    assert verdict.reasons == ("signal_used",)
+    assert ask(CONFIG, intent(forced=True), snapshot(), NOW, Exposure(0, 0, True, 500.0)).allowed
+
+
+@pytest.mark.parametrize("notional", [100_000.01, math.nan, math.inf])
+def test_an_entry_has_a_largest_value(notional: float) -> None:
+    verdict = ask(CONFIG, intent(forced=True), snapshot(), NOW, Exposure(0, 0, False, notional))
+    assert verdict.reasons == ("notional",)
+    assert "max_notional is 100,000" in verdict.text

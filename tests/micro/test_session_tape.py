@@ -110,3 +110,19 @@ def check_silent_until_synced(session: Session, rest: list[Frame]) -> None:
         assert not any(isinstance(e, TopChanged) for e in effects)
         assert session.feeds[BTC].state == FeedState.GAP
     assert asked == min(1, len(rest)), "it asks for a snapshot, and once"
+
+
+def test_a_dead_depth_stream_is_seen_though_quotes_and_trades_go_on(tape: Recorded) -> None:
+    """Otherwise a book that stands still would be LIVE for ever: every frame says that all is well."""
+    session, symbol = tape.opened(), tape.instrument.symbol
+    dead_ns = tape.frames[0].recv_ns + 20_000_000_000
+    left_ns = 0
+    for frame in tape.frames:
+        if frame.recv_ns > dead_ns and b"@depth" in frame.raw[:40]:
+            continue
+        effects = session.on_frame(frame.raw, frame.recv_ns)
+        effects += session.on_timer(frame.recv_ns)
+        if not left_ns and session.feeds[symbol].state != FeedState.LIVE and frame.recv_ns > dead_ns:
+            left_ns = frame.recv_ns
+        assert not (left_ns and any(isinstance(e, TopChanged) for e in effects))
+    assert 0 < left_ns - dead_ns < 3_000_000_000

@@ -88,8 +88,8 @@ document.getElementById("out").textContent = JSON.stringify(seen);
 </script>"""
 
 
-def frame(n: int, shown: dict[str, Any], point: dict[str, Any] | None, **changes: object) -> dict[str, Any]:
-    base = {"n": n, "view": shown, "fault": "", "point": point, "first": 0, "names": [], "standing_ms": 0}
+def frame(n: int, shown: dict[str, Any], points: list[dict[str, Any]], **changes: object) -> dict[str, Any]:
+    base = {"n": n, "view": shown, "fault": "", "points": points, "first": 0, "names": [], "standing_ms": 0}
     more = {"lag_ms": 0, "rate_hz": 10.0, "commands": ["kill"], "said": None, "closed": False}
     return {**base, **more, **changes}
 
@@ -119,16 +119,16 @@ def _page() -> str:
     past = history.plain()
     for i in range(5, 15):
         shown = view(market(i, orders=(order(note="<img src=x onerror=alert(1)>"),)), signal(), ALLOWED)
-        frames.append(frame(i, shown, history.add(i, shown), names=history.names))
+        frames.append(frame(i, shown, [history.add(i, shown)], names=history.names))
     last = frames[-1]
     said = {"name": "kill", "state": "done", "text": "", "at_ms": START // 1_000_000}
     data = {
         "history": past,
         "frames": frames,
-        "paper": last | {"n": 100, "view": last["view"] | {"mode": "PAPER"}, "point": None, "lag_ms": 300},
-        "standing": last | {"n": 101, "point": None, "standing_ms": 9000},
-        "answered": last | {"n": 103, "point": None, "said": said},
-        "live": last | {"n": 102, "view": last["view"] | {"mode": "LIVE"}, "point": None},
+        "paper": last | {"n": 100, "view": last["view"] | {"mode": "PAPER"}, "points": [], "lag_ms": 300},
+        "standing": last | {"n": 101, "points": [], "standing_ms": 9000},
+        "answered": last | {"n": 103, "points": [], "said": said},
+        "live": last | {"n": 102, "view": last["view"] | {"mode": "LIVE"}, "points": []},
     }
     panel = Panel(lambda: market(0), name="browser")
     panel.close()

@@ -61,7 +61,7 @@ def test_the_pump_shows_what_the_snapshot_says() -> None:
     assert frame["view"]["signal"]["side"] == "BUY"
     assert frame["view"]["verdict"]["allowed"] is True
     assert frame["commands"] == ["kill"]
-    assert frame["point"]["n"] == frame["n"]
+    assert frame["points"][-1]["n"] == frame["n"]
     assert frame["fault"] == ""
 
 
@@ -244,3 +244,21 @@ def test_the_script_fetches_nothing_from_anywhere() -> None:
     code = panel._widget._esm + panel._widget._css
     for word in ("http:", "https:", "import(", "import ", "fetch(", "innerHTML", "@import", "url("):
         assert word not in code
+
+
+def test_with_a_past_the_charts_miss_nothing_between_two_looks() -> None:
+    """A replay plays minutes while the panel looks twice."""
+    played = [market(i) for i in range(200)]
+    shown: list[MicroSnapshot] = [played[0]]
+
+    def past(since_ns: int) -> list[MicroSnapshot]:
+        return [s for s in played[: len(shown)] if s.asof_ns > since_ns]
+
+    panel = Panel(lambda: shown[-1], past=past, rate_hz=30)
+    frames(panel, lambda f: f["n"] >= 2)
+    shown.extend(played[1:])
+    text = panel.still().text
+    points = panel._history.plain()["points"]
+    assert [p["t"] for p in points] == [s.asof_ns // 1_000_000 for s in played]
+    assert [p["n"] for p in points] == sorted({p["n"] for p in points})
+    assert text

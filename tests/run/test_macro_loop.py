@@ -113,6 +113,20 @@ def test_a_model_without_skill_takes_no_side_unless_told_to() -> None:
     assert bold.signal.side in {Side.BUY, Side.SELL}
 
 
+def test_the_costs_given_are_those_of_the_record_the_signal_and_the_verdict() -> None:
+    dear = replace(
+        CONFIG,
+        needs_skill=False,
+        signal=SignalConfig(neutral_band=0.0, random_band=0.0),
+        costs=CostConfig(fee_bps=40_000.0, slippage_bps=1.0),
+    )
+    result = run(random_candles(N), config=dear)
+    assert result.record.costs == dear.costs
+    assert result.summary["fee_bps"] == 40_000.0
+    assert "at costs of 40001 bps a side (40000 fee, 1 slippage)" in result.verdict
+    assert "does not pass costs of 80002 bps" in result.signal.reason
+
+
 def test_just_behind_a_hole_the_regime_is_unknown_and_the_signal_flat() -> None:
     result = run(without(momentum(), N - 50, N - 40))
     assert [gap.bars for gap in result.gaps] == [10]

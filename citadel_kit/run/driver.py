@@ -1,0 +1,30 @@
+"""What the connector asks of a driver, which decides what time is and where events come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from citadel_kit.run.engine import Engine
+from citadel_kit.types import Codec, Instrument
+
+
+class Driver(Protocol):
+    """Owns the order and pace of events: `run.replay.ReplayDriver`, `run.live.LiveDriver`."""
+
+    mode: str
+    feeds: list[tuple[Codec, Instrument]]
+    feed_shows_our_orders: bool
+    start_ns: int
+
+    async def start(
+        self, engine: Engine, publish: Callable[[], None], fail: Callable[[Exception], None]
+    ) -> None:
+        """`publish` a new state; `fail` when nothing attends to the books any more."""
+
+    def catch_up(self) -> None:
+        """Bring the engine to the present, on its own thread, before it is asked for something."""
+
+    async def play(self, seconds: float, stop: Callable[[], bool]) -> None: ...
+
+    async def stop(self) -> None: ...

@@ -1,0 +1,248 @@
+"""The live driver: public streams of real venues in real time. Fills are simulated, so the mode is PAPER.
+
+It hands the engine what happened and performs what the sessions ask for; when to subscribe, what to trust and
+when to reconnect is `micro.session`'s to say. A connection that can't be opened, one that ends, and a book
+snapshot that can't be had are one and the same to it: the connection is closed for its reason, and opened
+again after the session's back-off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
+
+from citadel_kit import clock, ladder
+from citadel_kit.errors import EngineClosed, VenueUnreachable
+from citadel_kit.io import rest
+from citadel_kit.io.reach import REACH_S
+from citadel_kit.io.stream import PONG, Stream, StreamConfig, connect
+from citadel_kit.micro import windows
+from citadel_kit.micro.session import Connect, FetchSnapshot, Send
+from citadel_kit.run.engine import Engine
+from citadel_kit.venues import Endpoints, codec, endpoints
+
+TICK_NS: Final = 100 * clock.MILLISECOND
+PUBLISH_NS: Final = 50 * clock.MILLISECOND
+"""Between two snapshots for the outside, at least."""
+_STEP_S: Final = 0.02
+
+
+class LiveDriver:
+    """Plays the present into an engine. `play` only waits: the market goes on between its calls.
+
+    The constructor asks the venues for the instrument, so it needs the network and waits for it; it works in
+    a notebook's thread too. Raises VenueUnreachable within `reach_s`, as `start` does within another
+    `reach_s`; ConfigError where a venue is unknown or does not trade the symbol.
+
+    `at`: other addresses than the venues' own. `snapshot_gap_s`: between two requests for a book snapshot of
+    one venue; each costs 50 of the 6,000 request weights a minute that Binance allows.
+    """
+
+    mode = "PAPER"
+    feed_shows_our_orders = False
+
+    def __init__(
+        self,
+        venues: Sequence[str] = ("binance",),
+        symbol: str = "BTC/USDT",
+        *,
+        at: Mapping[str, Endpoints] | None = None,
+        reach_s: float = REACH_S,
+        snapshot_gap_s: float = 1.0,
+        stream: StreamConfig | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._at = {venue: (at or {}).get(venue) or endpoints(venue) for venue in venues}
+        instruments = rest.fetch_instruments(symbol, self._at, timeout_s=reach_s)
+        self.feeds = [(codec(venue, [i]), i) for venue, i in instruments.items()]
+        self.start_ns = clock.now_ns()
+        self._stream = stream or StreamConfig(open_s=reach_s)
+        self._gap_ns, self._draw = int(snapshot_gap_s * clock.SECOND), draw
+        self._links: dict[str, _Link] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: Exception | None = None
+        self._published_ns = 0
+
+    async def start(
+        self, engine: Engine, publish: Callable[[], None], fail: Callable[[Exception], None]
+    ) -> None:
+        """Returns when every venue's stream stands. Raises VenueUnreachable if one can't be opened."""
+        self._engine, self._publish, self._fail = engine, publish, fail
+        self._failure, self._links = None, {}
+        self.spawn(asyncio.to_thread(_warm_up))  # the first prices don't wait for the compiler
+        for venue in engine.sessions:
+            self._links[venue] = _Link(self, venue)
+            self.spawn(self._links[venue].run())
+        self.spawn(self._tick())
+        try:
+            while not all(link.reached for link in self._links.values()):
+                self._check()
+                await asyncio.sleep(_STEP_S)
+        except BaseException:
+            await self.stop()
+            raise
+        publish()
+
+    async def play(self, seconds: float, stop: Callable[[], bool]) -> None:
+        """Wait for so many seconds, or until `stop()`. Raises what the driver died of, if it did."""
+        until_ns = clock.now_ns() + int(seconds * clock.SECOND)
+        self._check()
+        while not stop() and clock.now_ns() < until_ns:
+            await asyncio.sleep(_STEP_S)
+            self._check()
+        self._publish()
+
+    def catch_up(self) -> None:
+        """Judge silence as of now: after a stalled loop no question may see an old moment."""
+        self._engine.timer(clock.now_ns())
+        self.perform()
+
+    async def stop(self) -> None:
+        """Close every connection. Reports still under way arrive; then nothing more happens."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        now_ns = clock.now_ns()
+        for link in self._links.values():
+            link.end(now_ns)
+        self._engine.drain(seconds=10.0)
+        self._failure = self._failure or EngineClosed("the live market was left; start again for another run")
+
+    # --- for its links ---
+
+    def spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task of this driver. It ends with the driver, and none fails unseen."""
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def perform(self) -> None:
+        """What the sessions ask for, each by its own link."""
+        for venue, effect in self._engine.take_effects():
+            link = self._links[venue]
+            if isinstance(effect, Send):
+                link.send(effect)
+            elif isinstance(effect, FetchSnapshot):
+                link.fetch(effect)
+            elif isinstance(effect, Connect):
+                link.reconnect(effect)
+        if clock.now_ns() - self._published_ns >= PUBLISH_NS:
+            self._published_ns = clock.now_ns()
+            self._publish()
+
+    # --- its own ---
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_NS / clock.SECOND)
+            self.catch_up()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that fails leaves books unattended: nothing may be working on them."""
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        error = task.exception()
+        self._failure = error if isinstance(error, Exception) else EngineClosed(repr(error), error)
+        self._fail(self._failure)
+
+
+def _warm_up() -> None:
+    ladder.warm_up()
+    windows.warm_up()
+
+
+class _Link:
+    """One venue: at most one connection at a time, and the snapshots asked for over REST."""
+
+    def __init__(self, driver: LiveDriver, venue: str) -> None:
+        self.reached = False
+        """Did a connection ever stand?"""
+        self._driver, self._engine, self._venue = driver, driver._engine, venue
+        self._at = driver._at[venue]
+        self._stream: Stream | None = None
+        self._fetches: dict[str, asyncio.Task[None]] = {}
+        self._wait_ns = 0
+        self._asked_ns = 0
+
+    async def run(self) -> None:
+        """Connect, listen, and again. Raises VenueUnreachable if the first connection can't be opened."""
+        while True:
+            wait_ns, self._wait_ns = self._wait_ns, 0
+            await asyncio.sleep(wait_ns / clock.SECOND)
+            try:
+                async with connect(self._venue, self._at.stream, self._driver._stream) as stream:
+                    await self._listen(stream)
+            except VenueUnreachable as error:
+                if not self.reached:
+                    raise
+                self._closed(error.problem)
+
+    def send(self, effect: Send) -> None:
+        if self._stream is not None:
+            self._stream.send(effect.text)
+
+    def reconnect(self, effect: Connect) -> None:
+        """Not before the effect's delay; the connection that still stands is dropped."""
+        self._wait_ns = max(self._wait_ns, effect.delay_ns)
+        if self._stream is not None:
+            self._stream.drop(effect.reason)
+
+    def fetch(self, effect: FetchSnapshot) -> None:
+        """Asked for again, it replaces the request under way."""
+        earlier = self._fetches.pop(effect.symbol, None)
+        if earlier is not None:
+            earlier.cancel()
+        self._fetches[effect.symbol] = self._driver.spawn(self._fetch(effect))
+
+    def end(self, now_ns: int) -> None:
+        """The driver stops: no book of this venue is to be believed any more."""
+        self._stream = None
+        self._engine.closed(self._venue, now_ns, "the market was left", 0.0)
+
+    async def _listen(self, stream: Stream) -> None:
+        """Until the connection is gone; the engine hears of that before the socket is closed."""
+        self._stream, self.reached = stream, True
+        self._engine.opened(self._venue, clock.now_ns(), self._driver._draw())
+        self._driver.perform()
+        try:
+            while True:
+                for frame in await stream.receive():
+                    if frame.raw == PONG:
+                        self._engine.pong(self._venue, frame.recv_ns)
+                    else:
+                        self._engine.frame(self._venue, frame.raw, frame.recv_ns)
+                    self._driver.perform()
+        except VenueUnreachable as lost:
+            self._closed(lost.problem)
+
+    def _closed(self, reason: str) -> None:
+        self._stream = None
+        for task in self._fetches.values():
+            task.cancel()
+        self._fetches.clear()
+        self._engine.closed(self._venue, clock.now_ns(), reason, self._driver._draw())
+        self._driver.perform()
+
+    async def _fetch(self, effect: FetchSnapshot) -> None:
+        now_ns = clock.now_ns()
+        self._asked_ns = max(now_ns, self._asked_ns + self._driver._gap_ns)
+        await asyncio.sleep((self._asked_ns - now_ns) / clock.SECOND)
+        try:
+            body = await rest.fetch_snapshot(self._venue, self._at.rest + effect.path)
+        except VenueUnreachable as error:
+            self._wait_ns = max(self._wait_ns, int(error.retry_after_s * clock.SECOND))
+            if self._stream is not None:
+                self._stream.drop(f"no book snapshot: {error.problem}")
+            return
+        del self._fetches[effect.symbol]  # what the body leads to may ask again
+        self._engine.frame(self._venue, body, clock.now_ns(), effect.symbol)
+        self._driver.perform()

@@ -1,0 +1,102 @@
+"""One thread with one event loop: any thread hands it work, and nobody who waits waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from citadel_kit.errors import EngineClosed
+
+T = TypeVar("T")
+
+try:
+    import uvloop
+
+    _new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+except ImportError:  # Windows
+    _new_loop = asyncio.new_event_loop
+
+
+class LoopThread:
+    """A daemon thread, so that a process that forgets it can still end."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loop = _new_loop()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def is_current(self) -> bool:
+        """Is this called on the thread itself?"""
+        return threading.current_thread() is self._thread
+
+    def run(self, job: Coroutine[Any, Any, T]) -> T:
+        """Await `job` on the loop. Raises EngineClosed where the loop ends first.
+
+        An interrupt of the caller cancels the job and leaves the loop.
+        """
+        closed = EngineClosed(f"{self._name} was closed while a call waited for it")
+        try:
+            future = asyncio.run_coroutine_threadsafe(job, self._loop)
+        except RuntimeError:  # the loop is closed already
+            job.close()
+            raise closed from None
+        try:
+            while True:
+                try:
+                    return future.result(1.0)
+                except TimeoutError:
+                    if future.done():  # the job's own
+                        raise
+                    if not self.alive:
+                        raise closed from None
+        except concurrent.futures.CancelledError:
+            raise closed from None
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+    def soon(self, action: Callable[[], None]) -> concurrent.futures.Future[None] | None:
+        """Run `action` as soon as the loop is free, between two of its tasks' steps; None if it is closed."""
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def now() -> None:
+            action()
+            done.set_result(None)
+
+        try:
+            self._loop.call_soon_threadsafe(now)
+        except RuntimeError:
+            return None
+        return done
+
+    def end(self) -> None:
+        """To be called on the loop: stop it when this step is done."""
+        self._loop.stop()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the thread's end; False if it did not come in time."""
+        self._thread.join(seconds)
+        return not self.alive
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            # What was called while the loop stopped must hear that it did, or its caller waits for ever.
+            for _ in range(3):
+                for task in asyncio.all_tasks(self._loop):
+                    task.cancel()
+                self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.close()
