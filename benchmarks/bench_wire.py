@@ -9,8 +9,8 @@ What each side does with every frame, in turns of `CHUNK` frames:
   second of the tape.
 - `kit, book`: `Session.on_frame` alone: the same checks, ending with the best bid and ask of the book.
 - `ccxt.pro`: `handle_message` on what `json.loads` or `orjson.loads` gave; ends with its book, no number
-  taken from it. A bare client object stands in for the connection. Kraken's checksum is off, as it is by default
-  (switched on, it raises an AttributeError).
+  taken from it. A bare client object stands in for the connection. Kraken's checksum is off, as it is by
+  default (switched on, it raises an AttributeError).
 - `cryptofeed`: `message_handler` (its own JSON parser), in the interpreter that CITADEL_CRYPTOFEED names;
   its Kraken book reads an older protocol, so only on Binance.
 
