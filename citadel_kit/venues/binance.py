@@ -128,7 +128,7 @@ class BinanceSpot:
             if message.id is not None or message.error:
                 problem = bytes(message.error).decode()
                 return (Ack(recv_ns, -1 if message.id is None else message.id, not problem, problem),)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise DecodeError(self.venue, channel, raw, str(error)) from None
         return (Unknown(recv_ns, channel or "unnamed"),)
 

@@ -124,7 +124,7 @@ class Bybit:
             if topic:
                 return self._push(message, recv_ns)
             return (_answer(message, recv_ns),)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise DecodeError(self.venue, topic, raw, str(error)) from None
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:

@@ -130,7 +130,7 @@ class Okx:
             if message.arg is None:
                 return (Unknown(recv_ns, "unnamed"),)
             return self._push(message, message.arg, recv_ns)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise DecodeError(self.venue, channel, raw, str(error)) from None
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
