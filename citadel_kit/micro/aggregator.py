@@ -58,6 +58,8 @@ class DataAggregator:
         self._seeks = fees is not None
         self._unverified = frozenset(unverified)
         self._opportunities = Opportunities()
+        self._latest: tuple[int, GlobalQuote] | None = None
+        """The last quote and when it was asked for; None after any input."""
         self._conversions: dict[str, Conversion] = {}
         self._sources: dict[tuple[str, str], Quoted | Conversion] = {}
         taker = {i.venue: _fee(fees, i.venue) for i in (*instruments, *conversions)}
@@ -79,6 +81,7 @@ class DataAggregator:
         sources = self._of_venue.get(venue)
         if sources is None:
             raise KeyError(f"no venue {venue!r}; there are: {', '.join(self._of_venue)}")
+        self._latest = None
         for source in sources:
             source.heard_ns = now_ns
 
@@ -87,6 +90,7 @@ class DataAggregator:
     ) -> None:
         """A LIVE book's new top. `book` shows what lies behind it; it is read until the next `drop`."""
         source = self._source(venue, symbol)
+        self._latest = None
         source.heard_ns = now_ns
         if isinstance(source, Conversion):
             source.set(top)
@@ -99,6 +103,7 @@ class DataAggregator:
     def drop(self, venue: str, symbol: str, now_ns: int) -> None:
         """The book is not LIVE any more."""
         source = self._source(venue, symbol)
+        self._latest = None
         if isinstance(source, Conversion):
             source.set(None)
             self._converted(source, now_ns)
@@ -110,15 +115,9 @@ class DataAggregator:
 
     def quote(self, now_ns: int) -> GlobalQuote:
         """The best of each side; the larger quantity wins among equal prices."""
-        together: list[Quoted] = []
-        apart: dict[str, list[Quoted]] = {}
-        for source in self._quotes:
-            if source.comparable(now_ns):
-                together.append(source)
-            elif source.fresh(now_ns):
-                apart.setdefault(source.currency, []).append(source)
-        others = tuple(self._best(rows, name, now_ns, ()) for name, rows in apart.items())
-        return self._best(together, self.currency, now_ns, others)
+        if self._latest is None or self._latest[0] != now_ns:
+            self._latest = now_ns, self._quote(now_ns)
+        return self._latest[1]
 
     def opportunities(self, now_ns: int) -> tuple[Opportunity, ...]:
         """What pays now after taker fees, the most profitable first; always empty without `fees`."""
@@ -139,6 +138,17 @@ class DataAggregator:
         return problem and f"it stands apart: of {source.conversion.instrument.symbol}, {problem}"
 
     # --- parts ------------------------------------------------------------------
+
+    def _quote(self, now_ns: int) -> GlobalQuote:
+        together: list[Quoted] = []
+        apart: dict[str, list[Quoted]] = {}
+        for source in self._quotes:
+            if source.comparable(now_ns):
+                together.append(source)
+            elif source.fresh(now_ns):
+                apart.setdefault(source.currency, []).append(source)
+        others = tuple(self._best(rows, name, now_ns, ()) for name, rows in apart.items())
+        return self._best(together, self.currency, now_ns, others)
 
     def _source(self, venue: str, symbol: str) -> Quoted | Conversion:
         source = self._sources.get((venue, symbol))

@@ -151,5 +151,6 @@ def _rolled(peaks: tuple[float, ...], buckets: int) -> tuple[float, ...]:
 def _highest(peaks: tuple[float, ...]) -> float:
     highest = 0.0
     for peak in peaks:
-        highest = max(highest, peak)
+        if peak > highest:  # noqa: PLR1730 - a quarter of the cost of max() where this runs as plain Python
+            highest = peak
     return highest

@@ -75,6 +75,8 @@ class Opportunities:
 
     def list(self, units: Scale, currency: str, now_ns: int) -> tuple[Opportunity, ...]:
         """Those whose quotes are fresh now, the most profitable first. `currency`: the common one."""
+        if not self._standing:
+            return ()
         found = [
             _view(buy, sell, units, currency, now_ns, *since)
             for (buy, sell), since in self._standing.items()
