@@ -7,8 +7,8 @@ each batch of frames that waited together (one, when there is no hurry) a `Venue
 On a recording any frame counts as a heartbeat, and Binance's REST snapshot comes out of the tape at once.
 
 A frame's time runs from just before the server hands it to its socket until the view that shows it exists:
-kernel, websocket library, buffer, checks and view. `cpu` is the client's CPU time by frame, all in: a core that
-has nothing else to do reads 1e6 / cpu frames a second.
+kernel, websocket library, buffer, checks and view. `cpu` is the client's CPU time by frame, all in: a core
+that has nothing else to do reads 1e6 / cpu frames a second.
 
 - Sustained: the rate is raised until the client can't follow; it follows while no connection is dropped as
   too slow and 99 % of the frames are in a view within 100 ms. The bar: 40,000 frames/s.
@@ -327,8 +327,9 @@ def told(title: str, outcome: Outcome) -> str:
     p50, p99, p999 = outcome.ms
     problem = f", {outcome.dropped} connections dropped" if outcome.dropped else ""
     problem += f", books given up {outcome.lost} times" if outcome.lost else ""
+    rate, cpu = outcome.frames / SECONDS, 1e6 * outcome.cpu_s / outcome.frames
     return (
-        f"  {title:<28}{outcome.frames / SECONDS:9,.0f} frames/s   {1e6 * outcome.cpu_s / outcome.frames:5.1f} µs cpu"
+        f"  {title:<32}{rate:9,.0f} frames/s   cpu {cpu:5.1f} µs"
         f"   p50 {p50:7.2f}   p99 {p99:7.2f}   p99.9 {p999:7.2f} ms{problem}"
     )
 

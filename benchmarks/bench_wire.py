@@ -7,6 +7,8 @@ What each side does with every frame, in turns of `CHUNK` frames:
   one whole `MicroSnapshot` built (state, ages, touch, spread and its quantiles, imbalance at 1, 5 and 10
   levels, microprice, order flow, trade imbalance, volatility, counts). The engine's timer runs ten times a
   second of the tape.
+- `kit, view`: `Session.on_frame`, order flow and trades, and the venue's `VenueView` with all these numbers:
+  without trading, guard and the global quote.
 - `kit, book`: `Session.on_frame` alone: the same checks, ending with the best bid and ask of the book.
 - `ccxt.pro`: `handle_message` on what `json.loads` or `orjson.loads` gave; ends with its book, no number
   taken from it. A bare client object stands in for the connection. Kraken's checksum is off, as it is by
@@ -36,9 +38,10 @@ from numpy.typing import NDArray
 
 from citadel_kit import ladder, settings
 from citadel_kit.micro import windows
+from citadel_kit.micro.flow import Flow, venue_view
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
-from citadel_kit.micro.session import Session, SessionConfig, TopChanged
+from citadel_kit.micro.session import Session, SessionConfig, TopChanged, Traded
 from citadel_kit.notebook.ccxt_book import CcxtBook
 from citadel_kit.run.engine import Engine, EngineConfig
 from citadel_kit.run.paper import Latency, PaperBroker
@@ -153,6 +156,29 @@ class KitBook:
         return self._instrument.price(self._top[0]), self._instrument.price(self._top[1])
 
 
+class KitView:
+    name = "kit, view"
+
+    def __init__(self, case: Case, start_ns: int) -> None:
+        instrument = settings.instrument(case.venue, case.symbol)
+        codec_ = codec(case.venue, [instrument])
+        self._session = Session(codec_, [instrument], SessionConfig(any_frame=True))
+        self._session.on_open(start_ns)
+        self._feed, self._flow = self._session.feeds[instrument.symbol], Flow(instrument)
+
+    def feed(self, line: Line) -> None:
+        session, flow, now_ns = self._session, self._flow, line.recv_ns
+        for effect in session.on_frame(line.raw, now_ns):
+            if isinstance(effect, TopChanged):
+                flow.on_top(now_ns, effect.top)
+            elif isinstance(effect, Traded):
+                flow.on_trade(now_ns, effect.trade)
+        self._view = venue_view(self._feed, flow, session.last_ns, now_ns, session.counts, "")
+
+    def touch(self) -> tuple[float, float]:
+        return self._view.bid, self._view.ask
+
+
 class Ccxt(CcxtBook):
     def __init__(self, case: Case, parser: str) -> None:
         self.name = f"ccxt.pro, {parser}"
@@ -238,7 +264,7 @@ def run(case: Case, rounds: int) -> None:
     gc.freeze()  # the recording itself is not to be walked through by the collector
     collected: dict[str, list[NDArray[np.int64]]] = {}
     for _ in range(rounds):
-        contenders: list[Contender] = [KitSnapshot(case, start_ns), KitBook(case, start_ns)]
+        contenders: list[Contender] = [kind(case, start_ns) for kind in (KitSnapshot, KitView, KitBook)]
         contenders += [Ccxt(case, "json"), Ccxt(case, "orjson")]
         times: dict[str, NDArray[np.int64]] = timed(contenders, frames)
         peer = cryptofeed(case, path)
