@@ -274,7 +274,7 @@ def _merge(book: Levels, size: int, levels: Levels, sign: int, depth: int) -> tu
         size = _cut(book, size, depth)
     if size == 0:
         return 0, 0, 0
-    return size, sign * book[size - 1, 0], book[size - 1, 1]
+    return size, int(sign * book[size - 1, 0]), int(book[size - 1, 1])
 
 
 @register_jitable
@@ -405,7 +405,7 @@ class Ladder:
         if self._size + len(levels) > len(self._book):
             self._make_room(len(levels))
         size, price, qty = _kernels["merge"](self._book, self._size, levels, self._sign, depth)
-        self._size, self._best = int(size), (int(price), int(qty))
+        self._size, self._best = size, (price, qty)
 
     def truncate(self, depth: int) -> None:
         """Forget all but the best `depth` levels."""
