@@ -11,20 +11,35 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from citadel_kit.notebook.figures import macro_picture
     from citadel_kit.notebook.loops import allow_nested_loops
+    from citadel_kit.notebook.lossy import Comparison, compare
+    from citadel_kit.notebook.lossy_figure import books_picture
     from citadel_kit.notebook.progress import progress_bar
     from citadel_kit.notebook.result import write_result
     from citadel_kit.notebook.world import World, open_world
 
 _MODULES: Final = {
+    "Comparison": "lossy",
     "World": "world",
     "allow_nested_loops": "loops",
+    "books_picture": "lossy_figure",
+    "compare": "lossy",
     "macro_picture": "figures",
     "open_world": "world",
     "progress_bar": "progress",
     "write_result": "result",
 }
 
-__all__ = ["World", "allow_nested_loops", "macro_picture", "open_world", "progress_bar", "write_result"]
+__all__ = [
+    "Comparison",
+    "World",
+    "allow_nested_loops",
+    "books_picture",
+    "compare",
+    "macro_picture",
+    "open_world",
+    "progress_bar",
+    "write_result",
+]
 
 
 def __getattr__(name: str) -> object:
