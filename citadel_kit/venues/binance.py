@@ -30,7 +30,7 @@ from citadel_kit.types import (
 
 STREAM_URL: Final = "wss://stream.binance.com:9443/stream"
 REST_URL: Final = "https://api.binance.com"
-USDM_STREAM_URL: Final = "wss://fstream.binance.com/stream"
+USDM_STREAM_URL: Final = "wss://fstream.binance.com/public/stream"
 USDM_REST_URL: Final = "https://fapi.binance.com"
 SNAPSHOT_LEVELS: Final = 1000
 """A side; levels beyond are unknown until they change."""

@@ -11,7 +11,7 @@ from citadel_kit import settings
 from citadel_kit.errors import DecodeError
 from citadel_kit.io.tape import Tape
 from citadel_kit.types import BookUpdate, Link, Quote, Side, Trade, Unknown
-from citadel_kit.venues import codec, endpoints
+from citadel_kit.venues import binance, codec, endpoints
 from citadel_kit.venues.binance import BinanceUsdm
 
 BTC = settings.instrument("binanceusdm", "BTC/USDT")
@@ -108,7 +108,7 @@ def test_link_rule(just_synced: bool, first: int, last: int, prev: int, expected
 
 def test_it_is_known_by_its_name() -> None:
     assert isinstance(codec("binanceusdm", [BTC]), BinanceUsdm)
-    assert endpoints("binanceusdm") == ("wss://fstream.binance.com/stream", "https://fapi.binance.com")
+    assert endpoints("binanceusdm") == (binance.USDM_STREAM_URL, binance.USDM_REST_URL)
     (text,) = CODEC.subscribe([BTC], 1)
     assert json.loads(text)["params"] == ["btcusdt@depth@100ms", "btcusdt@bookTicker", "btcusdt@trade"]
 
