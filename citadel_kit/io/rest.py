@@ -7,7 +7,7 @@ because the thread of a notebook has a running loop already.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from citadel_kit import clock
+from citadel_kit import clock, settings
 from citadel_kit.errors import ConfigError, VenueUnreachable
 from citadel_kit.io.reach import REACH_S, explain, look_up, tls
 from citadel_kit.io.stream import StreamConfig, connect
@@ -37,15 +37,19 @@ class _Access(NamedTuple):
 
     name: str
     options: dict[str, Any]
-    one_market: Callable[[str], dict[str, str]]
+    one_market: str
+    """The parameter that names the market, as the venue writes it."""
+    says_no: bool
+    """Is a market that there isn't an error of the venue's? Else it lists none."""
 
 
+_SPOT: Final[dict[str, Any]] = {"fetchMarkets": {"types": ["spot"]}}
 _ACCESS: Final = {
-    "binance": _Access(
-        "binance",
-        {"fetchMarkets": {"types": ["spot"]}},
-        lambda symbol: {"symbol": symbol.replace("/", "")},
-    )
+    "binance": _Access("binance", _SPOT, "symbol", True),
+    "bybit": _Access("bybit", _SPOT, "symbol", False),
+    "okx": _Access("okx", _SPOT, "instId", True),
+    "kraken": _Access("kraken", {}, "pair", True),
+    "coinbase": _Access("coinbase", {}, "product_ids", False),
 }
 
 
@@ -68,18 +72,27 @@ def check_reachable(venue: str, *, at: Endpoints | None = None, timeout_s: float
 
 
 def fetch_instruments(
-    symbol: str, at: dict[str, Endpoints], *, timeout_s: float = REACH_S
+    symbol: str, at: Mapping[str, Endpoints], *, timeout_s: float = REACH_S
 ) -> dict[str, Instrument]:
-    """Precision, tick, lot and least order value of one symbol at each venue of `at`, as they are today.
+    """`fetch_listed` of one symbol at each venue of `at`."""
+    return {i.venue: i for i in fetch_listed([(venue, symbol) for venue in at], at, timeout_s=timeout_s)}
 
-    Raises VenueUnreachable within `timeout_s`; ConfigError where the symbol is not traded.
+
+def fetch_listed(
+    wanted: Sequence[tuple[str, str]], at: Mapping[str, Endpoints], *, timeout_s: float = REACH_S
+) -> list[Instrument]:
+    """Precision, tick, lot and least order value of each (venue, symbol), as they are today, in this order.
+
+    Raises VenueUnreachable within `timeout_s`; ConfigError where a symbol is not traded.
     """
 
-    async def one(venue: str) -> Instrument:
+    async def one(venue: str, symbol: str) -> Instrument:
         async with _exchange(venue, at[venue], timeout_s, timeout_s) as exchange:
             return instrument_of(venue, await _market(exchange, venue, symbol))
 
-    return {i.venue: i for i in _apart(_all(*(one(venue) for venue in at)))}
+    for venue, symbol in wanted:
+        settings.venue_symbol(venue, symbol)  # a wrong spelling is known before anybody is asked
+    return _apart(_all(*(one(venue, symbol) for venue, symbol in wanted)))
 
 
 def fetch_candles(
@@ -137,7 +150,7 @@ def instrument_of(venue: str, market: dict[str, Any]) -> Instrument:
     return Instrument(
         venue=venue,
         symbol=market["symbol"],
-        venue_symbol=market["id"],
+        venue_symbol=settings.venue_symbol(venue, market["symbol"]),
         price_decimals=price_decimals,
         qty_decimals=qty_decimals,
         tick=to_units(_plain(tick), price_decimals),
@@ -221,7 +234,7 @@ async def _exchange(
                 )
                 exchange.timeout_on_exit = 0
                 exchange.urls["api"] = {
-                    part: url.replace(endpoints(venue).rest, at.rest, 1)
+                    part: exchange.implode_hostname(url).replace(endpoints(venue).rest, at.rest, 1)
                     for part, url in exchange.urls["api"].items()
                 }
                 try:
@@ -231,12 +244,17 @@ async def _exchange(
     except (ccxt.BadSymbol, ccxt.BadRequest) as error:
         raise ConfigError("symbol, timeframe", f"{venue} does not know them: {error}") from error
     except (ccxt.BaseError, aiohttp.ClientError, OSError) as error:
+        if "EQuery:Unknown asset pair" in str(error):  # Kraken's, which ccxt has no class for
+            raise ConfigError("symbol", f"{venue} does not know it: {error}") from error
         raise explain(venue, at.rest, error, total_s or request_s) from error
 
 
 async def _market(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
     """The one market, known to `exchange` from now on."""
-    markets = await exchange.fetch_markets(_ACCESS[venue].one_market(symbol))
+    access = _ACCESS[venue]
+    markets = await exchange.fetch_markets({access.one_market: settings.venue_symbol(venue, symbol)})
+    if not markets and not access.says_no:
+        raise ConfigError("symbol", f"{venue} lists no {symbol!r}", "Write it as BASE/QUOTE: BTC/USDT")
     if not markets:
         hint = "A login page or a proxy may stand between; or run without --live"
         raise VenueUnreachable(venue, "what answers lists no market", hint)

@@ -78,6 +78,7 @@ class HybridConnector:
             EngineConfig(session or SessionConfig(), gate or GateConfig(), guard or GuardConfig()),
             mode=driver.mode,
             feed_shows_our_orders=driver.feed_shows_our_orders,
+            conversions=driver.conversions,
         )
         self._closing = False
         self._cause: BaseException | None = None

@@ -14,6 +14,7 @@ class Driver(Protocol):
 
     mode: str
     feeds: list[tuple[Codec, Instrument]]
+    conversions: list[Instrument]
     feed_shows_our_orders: bool
     start_ns: int
 

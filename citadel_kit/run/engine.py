@@ -57,7 +57,11 @@ class EngineConfig(NamedTuple):
 
 
 class Engine:
-    """Everything of one symbol over its venues. Every input carries its time; time never runs backwards."""
+    """Everything of one symbol over its venues. Every input carries its time; time never runs backwards.
+
+    `conversions`: instruments on some of these venues that make quote currencies comparable in the global
+    quote. Their books are kept as the others are; nothing else is made of them.
+    """
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class Engine:
         *,
         mode: str,
         feed_shows_our_orders: bool,
+        conversions: Sequence[Instrument] = (),
     ) -> None:
         self.mode, self.now_ns = mode, 0
         self.state = "running"
@@ -80,11 +85,16 @@ class Engine:
             session = session._replace(
                 any_frame=True, reconnect_ns=NEVER_NS, silent_ns=NEVER_NS, life_ns=NEVER_NS
             )
-        self.sessions = {codec.venue: Session(codec, [i], session) for codec, i in feeds}
+        self.sessions = {
+            codec.venue: Session(codec, [i, *(c for c in conversions if c.venue == i.venue)], session)
+            for codec, i in feeds
+        }
         self._config, self._broker = config, broker
         self._own_size = feed_shows_our_orders
         instruments = list(self.instruments.values())
-        self._aggregator = DataAggregator(instruments, fees=fees, config=config.quotes)
+        self._aggregator = DataAggregator(
+            instruments, conversions=conversions, fees=fees, config=config.quotes
+        )
         self._flows = {instrument.venue: Flow(instrument, config.flow) for instrument in instruments}
         self._guard = guard.fresh(0)
         guard.check(config.guard)
@@ -192,12 +202,11 @@ class Engine:
     def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
         views = []
-        for session in self.sessions.values():
-            for feed in session.feeds.values():
-                venue, symbol = session.venue, feed.instrument.symbol
-                left_out = self._aggregator.left_out(venue, symbol, self.now_ns)
-                flow = self._flows[venue]
-                views.append(venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out))
+        for venue, instrument in self.instruments.items():
+            session, flow = self.sessions[venue], self._flows[venue]
+            feed = session.feeds[instrument.symbol]
+            left_out = self._aggregator.left_out(venue, instrument.symbol, self.now_ns)
+            views.append(venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out))
         return MicroSnapshot(
             asof_ns=self.now_ns,
             symbol=self.symbol,
@@ -229,12 +238,15 @@ class Engine:
                     self._on_no_book(venue, effect.symbol)
             elif isinstance(effect, Send | FetchSnapshot | Connect):
                 self._effects.append((venue, effect))
-            else:
+            elif effect.trade.symbol == self.instruments[venue].symbol:
                 self._flows[venue].on_trade(self.now_ns, effect.trade)
                 self._broker.on_trade(venue, self.now_ns, effect.trade)
 
     def _on_top(self, venue: str, symbol: str, top: BookTop) -> None:
         book = self.sessions[venue].feeds[symbol].book
+        if symbol != self.instruments[venue].symbol:  # a conversion
+            self._aggregator.update(venue, symbol, top, self.now_ns)
+            return
         self._broker.on_book(venue, self.now_ns, book)
         self._flows[venue].on_top(self.now_ns, top)
         self._aggregator.update(venue, symbol, top, self.now_ns, book)
@@ -242,8 +254,10 @@ class Engine:
         self._executor.on_top(venue, top, self.now_ns, book if self._own_size else None)
 
     def _on_no_book(self, venue: str, symbol: str) -> None:
-        self._flows[venue].lost(self.now_ns)
         self._aggregator.drop(venue, symbol, self.now_ns)
+        if symbol != self.instruments[venue].symbol:
+            return
+        self._flows[venue].lost(self.now_ns)
         self._broker.on_book_lost(venue, self.now_ns)
         self._executor.on_no_book(venue, self.now_ns)
 

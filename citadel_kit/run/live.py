@@ -14,13 +14,14 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from citadel_kit import clock, ladder
-from citadel_kit.errors import EngineClosed, VenueUnreachable
+from citadel_kit.errors import ConfigError, EngineClosed, VenueUnreachable
 from citadel_kit.io import rest
 from citadel_kit.io.reach import REACH_S
 from citadel_kit.io.stream import PONG, Stream, StreamConfig, connect
 from citadel_kit.micro import windows
 from citadel_kit.micro.session import Connect, FetchSnapshot, Send
 from citadel_kit.run.engine import Engine
+from citadel_kit.types import Codec, Instrument
 from citadel_kit.venues import Endpoints, codec, endpoints
 
 TICK_NS: Final = 100 * clock.MILLISECOND
@@ -36,6 +37,10 @@ class LiveDriver:
     a notebook's thread too. Raises VenueUnreachable within `reach_s`, as `start` does within another
     `reach_s`; ConfigError where a venue is unknown or does not trade the symbol.
 
+    `symbol`: one for all venues, or for each its own, of the same base asset; the engine goes by that of the
+    first venue. `conversions`: for a venue of `venues` the symbol that makes currencies comparable, as
+    `{"kraken": "USDT/USD"}`; without one, venues that quote in another currency stand apart.
+
     `at`: other addresses than the venues' own. `snapshot_gap_s`: between two requests for a book snapshot of
     one venue; each costs 50 of the 6,000 request weights a minute that Binance allows.
     """
@@ -46,8 +51,9 @@ class LiveDriver:
     def __init__(
         self,
         venues: Sequence[str] = ("binance",),
-        symbol: str = "BTC/USDT",
+        symbol: str | Mapping[str, str] = "BTC/USDT",
         *,
+        conversions: Mapping[str, str] | None = None,
         at: Mapping[str, Endpoints] | None = None,
         reach_s: float = REACH_S,
         snapshot_gap_s: float = 1.0,
@@ -55,8 +61,13 @@ class LiveDriver:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._at = {venue: (at or {}).get(venue) or endpoints(venue) for venue in venues}
-        instruments = rest.fetch_instruments(symbol, self._at, timeout_s=reach_s)
-        self.feeds = [(codec(venue, [i]), i) for venue, i in instruments.items()]
+        wanted = _wanted(venues, symbol, conversions or {})
+        listed = rest.fetch_listed(wanted, self._at, timeout_s=reach_s)
+        self.conversions = listed[len(self._at) :]
+        self.feeds: list[tuple[Codec, Instrument]] = [
+            (codec(i.venue, [i, *(c for c in self.conversions if c.venue == i.venue)]), i)
+            for i in listed[: len(self._at)]
+        ]
         self.start_ns = clock.now_ns()
         self._stream = stream or StreamConfig(open_s=reach_s)
         self._gap_ns, self._draw = int(snapshot_gap_s * clock.SECOND), draw
@@ -72,8 +83,9 @@ class LiveDriver:
         self._engine, self._publish, self._fail = engine, publish, fail
         self._failure, self._links = None, {}
         self.spawn(asyncio.to_thread(_warm_up))  # the first prices don't wait for the compiler
-        for venue in engine.sessions:
-            self._links[venue] = _Link(self, venue)
+        for of_venue, instrument in self.feeds:
+            venue = instrument.venue
+            self._links[venue] = _Link(self, venue, _pings(of_venue, self._stream))
             self.spawn(self._links[venue].run())
         self.spawn(self._tick())
         try:
@@ -155,19 +167,38 @@ class LiveDriver:
         self._fail(self._failure)
 
 
+def _wanted(
+    venues: Sequence[str], symbol: str | Mapping[str, str], conversions: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """(venue, symbol) of all venues, each once, and then of the conversions."""
+    names = list(dict.fromkeys(venues))
+    if not isinstance(symbol, str) and set(symbol) != set(names):
+        raise ConfigError("symbol", f"given for {', '.join(symbol)}, but the venues are {', '.join(names)}")
+    strangers = [venue for venue in conversions if venue not in names]
+    if strangers:
+        raise ConfigError("conversions", f"{', '.join(strangers)} is not among the venues {', '.join(names)}")
+    own = [(venue, symbol if isinstance(symbol, str) else symbol[venue]) for venue in names]
+    return [*own, *conversions.items()]
+
+
 def _warm_up() -> None:
     ladder.warm_up()
     windows.warm_up()
 
 
+def _pings(of_venue: Codec, config: StreamConfig) -> StreamConfig:
+    """Pings of the websocket protocol are for venues with no heartbeat and no ping of their own."""
+    return config._replace(ping_s=None) if of_venue.heartbeat or of_venue.ping() is not None else config
+
+
 class _Link:
     """One venue: at most one connection at a time, and the snapshots asked for over REST."""
 
-    def __init__(self, driver: LiveDriver, venue: str) -> None:
+    def __init__(self, driver: LiveDriver, venue: str, config: StreamConfig) -> None:
         self.reached = False
         """Did a connection ever stand?"""
         self._driver, self._engine, self._venue = driver, driver._engine, venue
-        self._at = driver._at[venue]
+        self._at, self._config = driver._at[venue], config
         self._stream: Stream | None = None
         self._fetches: dict[str, asyncio.Task[None]] = {}
         self._wait_ns = 0
@@ -179,7 +210,7 @@ class _Link:
             wait_ns, self._wait_ns = self._wait_ns, 0
             await asyncio.sleep(wait_ns / clock.SECOND)
             try:
-                async with connect(self._venue, self._at.stream, self._driver._stream) as stream:
+                async with connect(self._venue, self._at.stream, self._config) as stream:
                     await self._listen(stream)
             except VenueUnreachable as error:
                 if not self.reached:

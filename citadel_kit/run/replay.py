@@ -11,7 +11,7 @@ from citadel_kit.errors import ConfigError
 from citadel_kit.micro import windows
 from citadel_kit.micro.session import Connect, FetchSnapshot
 from citadel_kit.run.engine import Engine
-from citadel_kit.types import Frame, MarketSource
+from citadel_kit.types import Frame, Instrument, MarketSource
 from citadel_kit.venues import codec
 
 TICK_NS: Final = 100 * clock.MILLISECOND
@@ -32,6 +32,7 @@ class ReplayDriver:
             raise ConfigError("speed", f"{speed!r} is not 0 or a positive number")
         self.market, self.speed = market, speed
         self.feeds = [(codec(market.wire, [i]), i) for i in market.instruments.values()]
+        self.conversions: list[Instrument] = []
         self.start_ns = market.start_ns
         self.feed_shows_our_orders = market.includes_our_orders
         self._frames: Iterator[Frame] = iter(())
