@@ -1,8 +1,8 @@
 """HybridConnector: runs the micro layer beside a notebook, on one thread with its own event loop.
 
-Everything that goes in or out is plain data. `snapshot()` reads one reference and never waits; every other
-call is handed to the engine's thread and waits for its answer, so it is safe from any thread, and no nested
-event loop is needed. The driver decides what time is: the tape's in a replay, ours on a live market.
+Everything that goes in or out is plain data. `snapshot()` never waits; every other call is handed to the
+engine's thread and waits for its answer, so it is safe from any thread, and no nested event loop is needed.
+The driver decides what time is: the tape's in a replay, ours on a live market.
 """
 
 from __future__ import annotations
