@@ -12,30 +12,24 @@ from hypothesis import strategies as st
 from naive import PlainLadder
 
 from citadel_kit import ladder
+from citadel_kit.ladder import side, text
 from citadel_kit.types import Side, to_units
-
-PLAIN = {
-    "parse": ladder._parse,
-    "sided": ladder._parse_sided,
-    "merge": ladder._merge,
-    "best": ladder._best,
-    "sums": ladder._sums,
-}
 
 
 @pytest.fixture(scope="module", params=["plain", "compiled"], autouse=True)
 def kernels(request: pytest.FixtureRequest) -> None:
     """Every test here runs once on the interpreted and once on the compiled kernels."""
     if request.param == "plain":
-        ladder._kernels.update(PLAIN)
+        text.kernels.update(text._SOURCES)
+        side.kernels.update(side._SOURCES)
     else:
         ladder.warm_up()
 
 
 def wire(units: int, decimals: int, padding: int) -> str:
     """An integer as a venue writes it, with trailing zeros."""
-    text = f"{Decimal(units).scaleb(-decimals):f}"
-    return (text if "." in text else text + ".0") + "0" * padding
+    written = f"{Decimal(units).scaleb(-decimals):f}"
+    return (written if "." in written else written + ".0") + "0" * padding
 
 
 levels = st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**12)), max_size=30)
@@ -166,6 +160,14 @@ def test_a_number_is_exact_up_to_the_last_unit() -> None:
     for bad in ("1.001", "1e-08", "-1", "", "1_0", "5000000000000000000"):
         with pytest.raises(ValueError, match=r"number|large"):
             to_units(bad, 2)
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from([0, 9, 10, 2**62 - 1]) | st.integers(0, 2**62 - 1)] * 2), max_size=9)
+)
+def test_digits_are_those_python_writes(rows: list[tuple[int, int]]) -> None:
+    expected = "".join(f"{price}{qty}" for price, qty in rows)
+    assert ladder.digits(np.array(rows, np.int64).reshape(-1, 2)) == expected.encode()
 
 
 @given(

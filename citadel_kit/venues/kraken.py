@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_levels
+from citadel_kit.ladder import digits, parse_levels
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -126,8 +126,7 @@ class Kraken:
 
     def checksum(self, instrument: Instrument, bids: Levels, asks: Levels) -> int:
         """Unsigned CRC32 of the digits of prices and quantities, without leading zeros; asks come first."""
-        rows = asks.tolist() + bids.tolist()
-        return zlib.crc32("".join([f"{price}{qty}" for price, qty in rows]).encode())
+        return zlib.crc32(digits(bids), zlib.crc32(digits(asks)))
 
     def decode(self, raw: bytes, recv_ns: int, symbol: str = "") -> Sequence[Event]:
         """See `Codec.decode`. Trades from before the subscription are `Unknown("trade history")`."""

@@ -1,8 +1,4 @@
-"""Integer price ladders, and the compiled kernels that read level lists into them.
-
-The kernels have one source. Until `warm_up()` has compiled them they run as plain Python, so that nothing on
-the way to a first price waits for a compiler; both give the same result.
-"""
+"""What venues write of levels, and the integers it means: JSON lists in, digits for a checksum out."""
 
 from __future__ import annotations
 
@@ -15,8 +11,7 @@ from numpy.typing import NDArray
 
 from citadel_kit.types import Levels
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
 
 BAD_SYNTAX: Final = -1
 TOO_FINE: Final = -2
@@ -27,7 +22,6 @@ PROBLEMS: Final = {
     TOO_LARGE: "a number is too large for 62 bits",
 }
 _LIMIT: Final = 1 << 62
-_NO_LEVELS: Final[Levels] = np.empty((0, 2), np.int64)
 _SIDE, _PRICE, _QTY, _OTHER = 0, 1, 2, 3  # the members of a level that names its side, in a list's order
 
 
@@ -234,114 +228,41 @@ def _parse_sided(
     return (bid_count, ask_count) if depth == 0 else (BAD_SYNTAX, 0)
 
 
-def _merge(book: Levels, size: int, levels: Levels, sign: int, depth: int) -> tuple[int, int, int]:
-    """Set or delete `levels` in the ascending `book[:size]` of sign × price; new size, best price, its qty.
-
-    A deleted level leaves a hole: its row with quantity 0, which the next level that fits there takes. So
-    rows seldom move far. The last row is never a hole. With `depth` all but the best are forgotten.
-    `book` must have room for size + len(levels) rows.
-    """
-    for k in range(levels.shape[0]):
-        key = sign * levels[k, 0]
-        qty = levels[k, 1]
-        low = 0
-        high = size
-        while low < high:
-            middle = (low + high) >> 1
-            if book[middle, 0] < key:
-                low = middle + 1
-            else:
-                high = middle
-        if low < size and book[low, 0] == key:
-            book[low, 1] = qty
-            while size > 0 and book[size - 1, 1] == 0:
-                size -= 1
-        elif qty != 0:
-            if low > 0 and book[low - 1, 1] == 0:
-                low -= 1
-            else:
-                end = low
-                while end < size and book[end, 1] != 0:
-                    end += 1
-                for j in range(end, low, -1):
-                    book[j, 0] = book[j - 1, 0]
-                    book[j, 1] = book[j - 1, 1]
-                if end == size:
-                    size += 1
-            book[low, 0] = key
-            book[low, 1] = qty
-    if depth > 0 and size > depth:
-        size = _cut(book, size, depth)
-    if size == 0:
-        return 0, 0, 0
-    return size, int(sign * book[size - 1, 0]), int(book[size - 1, 1])
+def _digits(levels: Levels, out: Bytes) -> int:
+    """Write the decimal digits of price, quantity, price, …, nothing between them; how many they are."""
+    end = 0
+    for row in range(levels.shape[0]):
+        for column in range(2):
+            value = levels[row, column]
+            end += 1
+            rest = value // 10
+            while rest > 0:
+                end += 1
+                rest //= 10
+            i = end
+            for _ in range(20):
+                i -= 1
+                out[i] = 48 + value % 10
+                value //= 10
+                if value == 0:
+                    break
+    return end
 
 
-@register_jitable
-def _cut(book: Levels, size: int, depth: int) -> int:
-    """Keep the best `depth` levels; the new size."""
-    first = size
-    kept = 0
-    while first > 0 and kept < depth:
-        first -= 1
-        if book[first, 1] != 0:
-            kept += 1
-    for j in range(first, size):
-        book[j - first, 0] = book[j, 0]
-        book[j - first, 1] = book[j, 1]
-    return size - first
-
-
-def _best(book: Levels, size: int, sign: int, out: Levels) -> int:
-    """Write the best levels, best first; how many there are of the `len(out)` asked for."""
-    count = 0
-    row = size - 1
-    while row >= 0 and count < out.shape[0]:
-        if book[row, 1] != 0:
-            out[count, 0] = sign * book[row, 0]
-            out[count, 1] = book[row, 1]
-            count += 1
-        row -= 1
-    return count
-
-
-def _sums(book: Levels, size: int, depths: Ints, out: Floats) -> None:
-    """Quantity of the best levels down to each of the ascending `depths`."""
-    row = size - 1
-    levels = 0
-    total = 0.0
-    for k in range(depths.shape[0]):
-        while row >= 0 and levels < depths[k]:
-            if book[row, 1] != 0:
-                total += book[row, 1]
-                levels += 1
-            row -= 1
-        out[k] = total
-
-
-_parse_jit: Any = numba.njit(cache=True, nogil=True)(_parse)
-_sided_jit: Any = numba.njit(cache=True, nogil=True)(_parse_sided)
-_merge_jit: Any = numba.njit(cache=True, nogil=True)(_merge)
-_best_jit: Any = numba.njit(cache=True, nogil=True)(_best)
-_sums_jit: Any = numba.njit(cache=True, nogil=True)(_sums)
-_kernels: dict[str, Any] = {
-    "parse": _parse,
-    "sided": _parse_sided,
-    "merge": _merge,
-    "best": _best,
-    "sums": _sums,
+_SOURCES: Final[dict[str, Any]] = {"parse": _parse, "sided": _parse_sided, "digits": _digits}
+_COMPILED: Final[dict[str, Any]] = {
+    name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
 }
+kernels: Final[dict[str, Any]] = dict(_SOURCES)
+"""What to call now."""
 
 
 def warm_up() -> None:
-    """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
-    out = np.zeros((2, 2), np.int64)
-    _parse_jit(b'[["1","1"]]', 0, 0, out)
-    _sided_jit(b'[["buy","1","1"]]', 0, 0, out, out)
-    _merge_jit(np.zeros((3, 2), np.int64), 0, out[:1], 1, 0)
-    _best_jit(out, 1, 1, out)
-    _sums_jit(out, 1, np.ones(1, np.int64), np.zeros(1))
-    _kernels.update(parse=_parse_jit, sided=_sided_jit, merge=_merge_jit, best=_best_jit, sums=_sums_jit)
+    out = np.zeros((1, 2), np.int64)
+    _COMPILED["parse"](b'[["1","1"]]', 0, 0, out)
+    _COMPILED["sided"](b'[["buy","1","1"]]', 0, 0, out, out)
+    _COMPILED["digits"](out, np.empty(40, np.uint8))
+    kernels.update(_COMPILED)
 
 
 def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
@@ -352,7 +273,7 @@ def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
     if not raw.startswith(b"["):
         raise ValueError(PROBLEMS[BAD_SYNTAX])
     out = np.empty((_room(raw), 2), np.int64)
-    count = _kernels["parse"](raw, price_decimals, qty_decimals, out)
+    count = kernels["parse"](raw, price_decimals, qty_decimals, out)
     if count < 0:
         raise ValueError(PROBLEMS[count])
     return out[:count]
@@ -373,70 +294,13 @@ def parse_sided(raw: bytes, price_decimals: int, qty_decimals: int) -> tuple[Lev
         raise ValueError(PROBLEMS[BAD_SYNTAX])
     room = _room(raw)
     bids, asks = np.empty((room, 2), np.int64), np.empty((room, 2), np.int64)
-    bid_count, ask_count = _kernels["sided"](raw, price_decimals, qty_decimals, bids, asks)
+    bid_count, ask_count = kernels["sided"](raw, price_decimals, qty_decimals, bids, asks)
     if bid_count < 0:
         raise ValueError(PROBLEMS[bid_count])
     return bids[:bid_count], asks[:ask_count]
 
 
-class Ladder:
-    """One side of a book: distinct integer prices, each with its quantity; the best at the end of the array.
-
-    Asks are kept negated, so that one code serves both sides; every face of the class speaks real prices.
-    """
-
-    __slots__ = ("_best", "_book", "_sign", "_size")
-
-    def __init__(self, side: int) -> None:
-        self._sign = int(side)
-        self._size = 0
-        self._book: Levels = np.empty((64, 2), np.int64)
-        self._best = (0, 0)
-
-    def __len__(self) -> int:
-        return int(np.count_nonzero(self._book[: self._size, 1]))
-
-    def clear(self) -> None:
-        self._size = 0
-        self._best = (0, 0)
-
-    def apply(self, levels: Levels, depth: int = 0) -> None:
-        """Set each level to its quantity; 0 deletes. Then forget all but the best `depth`; 0 keeps all."""
-        if self._size + len(levels) > len(self._book):
-            self._make_room(len(levels))
-        size, price, qty = _kernels["merge"](self._book, self._size, levels, self._sign, depth)
-        self._size, self._best = size, (price, qty)
-
-    def truncate(self, depth: int) -> None:
-        """Forget all but the best `depth` levels."""
-        self.apply(_NO_LEVELS, depth)
-
-    def best(self) -> tuple[int, int]:
-        """Price and quantity at the touch; (0, 0) on an empty side."""
-        return self._best
-
-    def levels(self, depth: int) -> Levels:
-        """The best `depth` levels, best first; a copy."""
-        out = np.empty((min(depth, self._size), 2), np.int64)
-        return out[: _kernels["best"](self._book, self._size, self._sign, out)]
-
-    def sums(self, depths: Ints) -> list[float]:
-        """Quantity of the best levels down to each of the ascending `depths`, for metrics."""
-        out = np.empty(len(depths))
-        _kernels["sums"](self._book, self._size, depths, out)
-        return out.tolist()
-
-    def qty_at(self, price: int) -> int:
-        """Quantity at exactly this price; 0 if there is none."""
-        row = int(np.searchsorted(self._book[: self._size, 0], self._sign * price))
-        if row < self._size and self._book[row, 0] == self._sign * price:
-            return int(self._book[row, 1])
-        return 0
-
-    def _make_room(self, more: int) -> None:
-        """Close the holes, and leave room for as many rows again."""
-        rows = self._book[: self._size]
-        rows = rows[rows[:, 1] != 0]
-        self._size = len(rows)
-        self._book = np.empty((2 * (len(rows) + more), 2), np.int64)
-        self._book[: self._size] = rows
+def digits(levels: Levels) -> bytes:
+    """The decimal digits of price, quantity, price, … of all levels, as a checksum over them wants."""
+    out = np.empty(40 * len(levels), np.uint8)
+    return out[: kernels["digits"](levels, out)].tobytes()

@@ -1,0 +1,19 @@
+"""Integer price ladders, and the compiled kernels that read level lists into them.
+
+The kernels have one source. Until `warm_up()` has compiled them they run as plain Python, so that nothing on
+the way to a first price waits for a compiler; both give the same result.
+"""
+
+from __future__ import annotations
+
+from citadel_kit.ladder import side, text
+from citadel_kit.ladder.side import Ints, Ladder
+from citadel_kit.ladder.text import digits, parse_levels, parse_sided
+
+__all__ = ["Ints", "Ladder", "digits", "parse_levels", "parse_sided", "warm_up"]
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
+    text.warm_up()
+    side.warm_up()
