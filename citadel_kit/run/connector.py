@@ -39,7 +39,6 @@ CLOSE_WAIT_S: Final = 10.0
 
 T = TypeVar("T")
 
-
 _running: dict[str, HybridConnector] = {}
 _registry = threading.Lock()
 _starting = threading.Lock()
