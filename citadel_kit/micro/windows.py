@@ -179,15 +179,18 @@ def _on_trade(
 def _read(
     state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int, shares: Floats, out: Floats
 ) -> None:
-    """Write the windows as of now: sums by column, volatility, the quantiles of `shares`.
+    """Write the windows as of now: sums by column, volatility, the quantiles of the ascending `shares`.
 
     Volatility is NaN while fewer than half of the returns are known, a quantile while nothing is.
     """
     _elapse(state, sums, spreads, returns, now)
-    out[:] = 0.0
+    flow = bought = sold = covered = 0.0
     for row in range(sums.shape[0]):
-        for column in range(sums.shape[1]):
-            out[column] += sums[row, column]
+        flow += sums[row, ORDER_FLOW]
+        bought += sums[row, BOUGHT]
+        sold += sums[row, SOLD]
+        covered += sums[row, COVERED_NS]
+    out[ORDER_FLOW], out[BOUGHT], out[SOLD], out[COVERED_NS] = flow, bought, sold, covered
     square, known, size = 0.0, 0, returns.shape[0] - 2
     for i in range(size):
         if not math.isnan(returns[i]):
@@ -197,9 +200,9 @@ def _read(
     if 2 * known >= size:
         out[VOLATILITY] = 1e4 * math.sqrt(square / (known * (state[GRID_NS] / 1e9)))
     total = spreads[-1].sum()
+    below, index = 0, -1
     for i in range(shares.shape[0]):
         out[QUANTILES + i] = math.nan
-        below, index = 0, -1
         while total > 0 and (index < 0 or below < shares[i] * total):
             index += 1
             below += spreads[-1, index]
