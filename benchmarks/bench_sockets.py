@@ -59,7 +59,7 @@ from citadel_kit.types import FeedState, VenueView
 from citadel_kit.venues import codec
 
 TAPES: Final = Path(__file__).resolve().parents[2] / "shared" / "tapes"
-RATES: Final = (20_000, 30_000, 40_000, 50_000, 60_000, 70_000)
+RATES: Final = (20_000, 30_000, 35_000, 40_000, 45_000, 50_000, 60_000)
 CALM_RATE: Final = 5_000
 SECONDS: Final = 4.0
 FOLLOWED_MS: Final = 100.0
@@ -71,21 +71,16 @@ class Venue(NamedTuple):
     tape: str
     symbols: tuple[str, ...]
     share: float
-    """Of all frames."""
+    """Of all frames, as in the recordings' own time."""
 
 
 COINBASE: Final = ("SKL/BTC", "CRV/EUR", "BAND/BTC", "NMR/EUR", "SKL/USD")
 VENUES: Final = (
-    Venue("binanceusdm", "binance_usdm_btcusdt", ("BTC/USDT",), 0.36),
-    Venue("binance", "binance_spot_btcusdt", ("BTC/USDT",), 0.14),
-    Venue("kraken", "kraken_v2_btcusd_d25", ("BTC/USD",), 0.2),
-    Venue("okx", "okx_v5_seqid_derived", ("BTC/USDT", "UNI/USD:UNI", "BTC/USD:BTC-220527"), 0.15),
-    Venue(
-        "coinbase",
-        "coinbase_advanced_derived",
-        ("SKL/BTC", "CRV/EUR", "BAND/BTC", "NMR/EUR", "SKL/USD"),
-        0.15,
-    ),
+    Venue("binanceusdm", "binance_usdm_btcusdt", ("BTC/USDT",), 0.40),
+    Venue("binance", "binance_spot_btcusdt", ("BTC/USDT",), 0.17),
+    Venue("kraken", "kraken_v2_btcusd_d25", ("BTC/USD",), 0.06),
+    Venue("okx", "okx_v5_seqid_derived", ("BTC/USDT", "UNI/USD:UNI", "BTC/USD:BTC-220527"), 0.06),
+    Venue("coinbase", "coinbase_advanced_derived", COINBASE, 0.31),
 )
 
 
