@@ -89,6 +89,7 @@ def summarise(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("regime", f"{signal['regime']} as of {signal['asof']}"),
         ("probability", f"{probability} of the upper barrier first, given that one is touched"),
         ("out of sample", result["out_of_sample"]["verdict"]),
+        ("model skill", _skill(result["out_of_sample"]["model_skill"])),
         ("entry", f"{result['entry']}: {result['entry_reason']}"),
         ("gate", result["gate"]["text"]),
     ]
@@ -109,6 +110,13 @@ def summarise(result: dict[str, Any]) -> list[tuple[str, str]]:
             ("slippage", f"{slip}, fees {order['fees']:.4f} {result['symbol'].split('/')[1]} not included"),
         ]
     return [*lines, ("books", books)]
+
+
+def _skill(skill: float | None) -> str:
+    if skill is None:
+        return "not known"
+    worth = "" if skill > 0 else ": none, so the live signal takes no side"
+    return f"{skill:+.1%} of the base rate's log loss saved out of sample{worth}"
 
 
 def _order(view: OrderView) -> dict[str, Any]:
