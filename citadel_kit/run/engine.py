@@ -189,10 +189,6 @@ class Engine:
         """Are all books LIVE?"""
         return all(f.state == FeedState.LIVE for s in self.sessions.values() for f in s.feeds.values())
 
-    @property
-    def idle(self) -> bool:
-        return self._executor.idle
-
     def order(self, parent_id: str) -> OrderView:
         return self._executor.view(parent_id)
 
@@ -313,21 +309,20 @@ def configure(
         deadline_ns, ending = intent.signal.valid_until_ns, "CANCEL"  # an expired signal opens no risk
     if "limit_price" in known:
         known["limit_price"] = _price_units(instrument, known["limit_price"])
-    unknown = known.keys() - signature(chase.configure).parameters.keys()
-    if unknown or known.keys() & {"side", "qty", "deadline_ns"}:
-        names = ", ".join(["deadline_s", *list(signature(chase.configure).parameters)[3:]])
-        raise ConfigError("options", f"no such option: {', '.join(sorted(unknown))}", f"There are: {names}")
-    try:
-        return chase.configure(
-            instrument,
-            side=intent.side,
-            qty=intent.qty,
-            deadline_ns=deadline_ns,
-            on_deadline=chase.OnDeadline[ending],
-            **known,
-        )
-    except TypeError as error:
-        raise ConfigError("chase options", str(error)) from None
+    ours = {"instrument", "side", "qty", "deadline_ns"}
+    names = [name for name in signature(chase.configure).parameters if name not in ours]
+    unknown = sorted(known.keys() - set(names))
+    if unknown:
+        hint = f"There are: deadline_s, {', '.join(names)}"
+        raise ConfigError("options", f"no such option: {', '.join(unknown)}", hint)
+    return chase.configure(
+        instrument,
+        side=intent.side,
+        qty=intent.qty,
+        deadline_ns=deadline_ns,
+        on_deadline=chase.OnDeadline[ending],
+        **known,
+    )
 
 
 def _price_units(instrument: Instrument, price: Any) -> int:

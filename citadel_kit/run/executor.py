@@ -138,11 +138,6 @@ class SmartOrderExecutor:
 
     # --- facts ------------------------------------------------------------------
 
-    @property
-    def idle(self) -> bool:
-        """No parent order works."""
-        return not self._working
-
     def reducing(self, venue: str) -> int:
         """Not yet filled quantity of working reductions and exits."""
         return sum(

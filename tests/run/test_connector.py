@@ -566,6 +566,9 @@ def test_a_plain_close_trips_no_guard(kit: HybridConnector) -> None:
 def test_a_misspelt_option_is_named_with_those_there_are(kit: HybridConnector) -> None:
     with pytest.raises(ConfigError, match=r"dedline_s.*There are: deadline_s, limit_price"):
         kit.submit(intent(), dedline_s=3)
+    for not_an_option in ("instrument", "side", "qty", "deadline_ns"):
+        with pytest.raises(ConfigError, match=f"no such option: {not_an_option}"):
+            kit.submit(intent(), **{not_an_option: 1})
 
 
 def test_an_order_under_a_kill_in_a_paused_market_says_so(kit: HybridConnector) -> None:
