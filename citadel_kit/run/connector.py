@@ -13,9 +13,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+
+from msgspec.structs import replace
 
 from citadel_kit import settings
 from citadel_kit.clock import MILLISECOND
@@ -338,9 +339,8 @@ class HybridConnector:
             raise
         except Exception as error:
             self._die(error)
-            raise EngineClosed(
-                f"the engine of {self.name!r} died of {error!r}; start a new one", error
-            ) from error
+            what = f"the engine of {self.name!r} died of {error!r}; start a new one"
+            raise EngineClosed(what, error) from error
 
 
 @atexit.register

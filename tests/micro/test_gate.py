@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from numba import njit
 
 from citadel_kit.micro import gate
@@ -35,7 +36,7 @@ REGIME = Regime(memory=Memory.TRENDING, weather=Weather.CALM, hurst=0.6, volatil
 
 
 def view(**changes: Any) -> VenueView:
-    return replace(
+    return structs.replace(
         VenueView(
             venue="binance", state=FeedState.LIVE, state_reason="", age_ns=0, book_age_ns=0, bid=100.0,
             ask=100.1, bid_qty=1.0, ask_qty=2.0, spread_bps=9.995, imbalance=(0.0, 0.0, 0.0),
@@ -53,10 +54,10 @@ def snapshot(
         ask_age_ns=0, crossed=False,
     )  # fmt: skip
     plain = MicroSnapshot(
-        asof_ns=NOW, symbol="BTC/USDT", mode="PAPER", quote=replace(everywhere, **(quote or {})),
+        asof_ns=NOW, symbol="BTC/USDT", mode="PAPER", quote=structs.replace(everywhere, **(quote or {})),
         venues=(view(venue="other"), venue or view()), guard="ok", orders=(), engine="running",
     )  # fmt: skip
-    return replace(plain, **changes)
+    return structs.replace(plain, **changes)
 
 
 def signal(**changes: Any) -> MacroSignal:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
@@ -85,7 +85,7 @@ def test_what_goes_out_is_plain_and_immutable(kit: HybridConnector) -> None:
     snapshot = kit.snapshot()
     assert snapshot.mode == "REPLAY"
     assert [v.state for v in snapshot.venues] == [FeedState.LIVE, FeedState.LIVE]
-    assert asdict(snapshot)["venues"][0]["venue"] == "alpha"
+    assert snapshot.asdict()["venues"][0]["venue"] == "alpha"
     with pytest.raises(AttributeError):
         snapshot.symbol = "X"  # type: ignore[misc]
     with pytest.raises(KeyError, match="alpha, beta"):
@@ -113,7 +113,7 @@ def test_the_same_run_twice_gives_the_same_fills_whatever_the_pieces() -> None:
             kit.submit(intent(Side.SELL, venue="beta"), deadline_s=15)
             for piece in pieces:
                 kit.run_for(piece)
-            outcomes.append((kit.fills(), repr(asdict(kit.snapshot()))))  # as text: a NaN equals no NaN
+            outcomes.append((kit.fills(), repr(kit.snapshot().asdict())))  # as text: a NaN equals no NaN
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert len(outcomes[0][0]) > 0
 
@@ -126,7 +126,7 @@ def test_pace_does_not_change_what_happens() -> None:
             kit.run_for(2)
             kit.submit(intent(), deadline_s=5, on_deadline="take")
             kit.run_for(8)
-            outcomes.append((kit.fills(), repr(asdict(kit.snapshot()))))  # as text: a NaN equals no NaN
+            outcomes.append((kit.fills(), repr(kit.snapshot().asdict())))  # as text: a NaN equals no NaN
     assert outcomes[0] == outcomes[1]
 
 
