@@ -125,9 +125,8 @@ def venue_view(
     top = feed.book.top() if live else _NO_TOP
     bid, bid_qty = _touch(instrument, top.bid, top.bid_qty)
     ask, ask_qty = _touch(instrument, top.ask, top.ask_qty)
-    bids = feed.book.sums(Side.BUY, _DEPTHS) if live else _NO_SUMS
-    asks = feed.book.sums(Side.SELL, _DEPTHS) if live else _NO_SUMS
-    one, five, ten = map(imbalance, bids, asks)
+    sums = feed.book.sums(_DEPTHS) if live else _NO_SUMS
+    one, five, ten = map(imbalance, sums[: len(DEPTHS)], sums[len(DEPTHS) :])
     reading = flow.read(now_ns) if live else _NOTHING
     return VenueView(
         venue=instrument.venue,
@@ -154,7 +153,7 @@ def venue_view(
 
 _NOTHING: Final = Reading((nan, nan, nan), nan, nan, nan, nan)
 _NO_TOP: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
-_NO_SUMS: Final = [0.0] * len(DEPTHS)
+_NO_SUMS: Final = [0.0] * 2 * len(DEPTHS)
 
 
 def _touch(instrument: Instrument, price: int, qty: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_levels
+from citadel_kit.ladder import parse_both
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -160,12 +160,11 @@ class BinanceSpot:
             return Unknown(recv_ns, f"trade {data.X}")
         return self._trade(instrument, data, recv_ns)
 
-    def _levels(self, instrument: Instrument, raw: msgspec.Raw) -> Levels:
-        return parse_levels(bytes(raw), instrument.price_decimals, instrument.qty_decimals)
-
     def _depth(self, instrument: Instrument, data: _Data, recv_ns: int) -> BookUpdate:
         if not 0 <= data.U <= data.u:
             raise ValueError(f"first update id {data.U} and last {data.u} are no range")
+        price, qty = instrument.price_decimals, instrument.qty_decimals
+        bids, asks = parse_both(bytes(data.b), bytes(data.a), price, qty)
         return BookUpdate(
             instrument.symbol,
             recv_ns,
@@ -174,8 +173,8 @@ class BinanceSpot:
             data.u,
             data.pu,
             False,
-            self._levels(instrument, data.b),
-            self._levels(instrument, data.a),
+            bids,
+            asks,
             -1,
         )
 
@@ -184,7 +183,8 @@ class BinanceSpot:
         if instrument is None:
             raise ValueError("a REST snapshot doesn't name its symbol, and there are several")
         last = message.lastUpdateId
-        bids, asks = self._levels(instrument, message.bids), self._levels(instrument, message.asks)
+        price, qty = instrument.price_decimals, instrument.qty_decimals
+        bids, asks = parse_both(bytes(message.bids), bytes(message.asks), price, qty)
         if np.any(bids[:, 1] == 0) or np.any(asks[:, 1] == 0):
             raise ValueError("an empty level in a snapshot")
         return BookUpdate(instrument.symbol, recv_ns, 0, last, last, -1, True, bids, asks, -1)
