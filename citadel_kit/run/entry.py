@@ -60,10 +60,11 @@ def drill(side: Side | str, snapshot: MicroSnapshot, instrument: Instrument, not
 def lots(notional: float, snapshot: MicroSnapshot, instrument: Instrument) -> int:
     """A quote amount in whole lots at the venue's mid; 0 below its minimum notional or without a price."""
     view = snapshot.venue(instrument.venue)
-    mid = (view.bid + view.ask) / 2 * instrument.contract_size
+    mid = (view.bid + view.ask) / 2
     if not (mid > 0 and notional > 0):
         return 0
-    qty = int(notional / mid * 10**instrument.qty_decimals)
+    worth = instrument.contract_size * (1 if instrument.inverse else mid)
+    qty = int(notional / worth * 10**instrument.qty_decimals)
     qty -= qty % instrument.lot
     smallest = instrument.min_notional / 10 ** (instrument.price_decimals + instrument.qty_decimals)
-    return qty if instrument.qty(qty) * mid >= smallest else 0
+    return qty if instrument.qty(qty) * worth >= smallest else 0

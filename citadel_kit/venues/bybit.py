@@ -81,6 +81,7 @@ _decode_trades = msgspec.json.Decoder(list[_Trade]).decode
 class Bybit:
     """Codec and sync rules of Bybit's spot (`bybit`) and linear (`bybitlinear`) markets."""
 
+    verified = True
     heartbeat = False
     depth = 0
     checksum_depth = 0

@@ -103,6 +103,7 @@ _decode_flat = msgspec.json.Decoder(_Flat).decode
 class _Coinbase:
     """What both wires share: a book comes anew only with a new connection, and its updates have no links."""
 
+    verified = True
     heartbeat = True
     depth = 0
     checksum_depth = 0

@@ -98,6 +98,7 @@ class Kraken:
     Their decimals must be those that the wire writes, trailing zeros included: the checksum is over digits.
     """
 
+    verified = True
     heartbeat = True
     depth = DEPTH
     checksum_depth = 10

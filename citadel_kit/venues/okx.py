@@ -85,6 +85,7 @@ _decode_trades = msgspec.json.Decoder(list[_Trade], strict=False).decode
 class Okx:
     """Codec and sync rules of OKX for the given instruments, spot and derivatives alike."""
 
+    verified = True
     heartbeat = False
     depth = 0
     checksum_depth = 25
