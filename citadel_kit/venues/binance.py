@@ -22,6 +22,7 @@ from citadel_kit.types import (
     Levels,
     Link,
     Quote,
+    Shutdown,
     Side,
     Trade,
     Unknown,
@@ -67,6 +68,8 @@ class _Message(msgspec.Struct):
 
     stream: str = ""
     data: _Data | None = None
+    event: _Data | None = None
+    e: str = ""
     id: int | None = None
     error: msgspec.Raw = _EMPTY
     lastUpdateId: int = -1  # noqa: N815
@@ -75,6 +78,9 @@ class _Message(msgspec.Struct):
 
 
 _KINDS: Final = frozenset(("depthUpdate", "trade", "bookTicker"))
+_SHUTDOWN: Final = "serverShutdown"
+"""Sent unasked, some ten minutes before the server ends its connections; in which envelope, the documentation
+of the streams does not say, so each of the three that Binance has is read."""
 _decode = msgspec.json.Decoder(_Message).decode
 
 
@@ -86,6 +92,7 @@ class BinanceSpot:
     websocket protocol have to do.
     """
 
+    verified = True
     heartbeat = False
     depth = 0
     checksum_depth = 0
@@ -122,6 +129,8 @@ class BinanceSpot:
             if message.data is not None:
                 channel = message.stream
                 return (self._event(channel, message.data, recv_ns),)
+            if (message.event.e if message.event is not None else message.e) == _SHUTDOWN:
+                return (Shutdown(recv_ns, _SHUTDOWN),)
             if message.lastUpdateId >= 0:
                 channel = "snapshot"
                 return (self._snapshot(message, recv_ns, symbol),)
@@ -145,6 +154,8 @@ class BinanceSpot:
 
     def _event(self, channel: str, data: _Data, recv_ns: int) -> Event:
         known = data.e in _KINDS or (not data.e and channel.endswith("@bookTicker"))
+        if data.e == _SHUTDOWN:
+            return Shutdown(recv_ns, _SHUTDOWN)
         if not known:
             return Unknown(recv_ns, data.e or channel or "unnamed")
         if not data.s:
