@@ -49,6 +49,13 @@ class VenueView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Of the mid, in basis points per square root of a second."""
     left_out: str = ""
     """Why the venue is not in the global quote; empty where it is."""
+    verified: bool = True
+    """False: nothing proves its books, however LIVE they are."""
+
+    @property
+    def standing(self) -> str:
+        """Its state in words, with the mark of an unverified venue."""
+        return self.state.name if self.verified else f"{self.state.name} UNVERIFIED"
 
 
 class GlobalQuote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -150,7 +157,7 @@ class MicroSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The most profitable first."""
 
     def __repr__(self) -> str:
-        books = ", ".join(f"{v.venue} {v.state.name} {v.bid:g}/{v.ask:g}" for v in self.venues)
+        books = ", ".join(f"{v.venue} {v.standing} {v.bid:g}/{v.ask:g}" for v in self.venues)
         rest = f"guard {self.guard}, {len(self.orders)} orders, engine {self.engine}"
         return f"<MicroSnapshot {self.mode} {self.symbol}: {books}; {rest}>"
 
@@ -158,7 +165,7 @@ class MicroSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         cells = [("venue", "state", "bid", "ask", "spread, bps", "imbalance 1 / 5 / 10", "microprice")]
         for v in self.venues:
             numbers = " / ".join(f"{x:+.2f}" for x in v.imbalance)
-            state = f"{v.state.name} {v.state_reason}"
+            state = f"{v.standing} {v.state_reason}"
             row = (f"{v.bid:,}", f"{v.ask:,}", f"{v.spread_bps:.4f}", numbers, f"{v.microprice:,.4f}")
             cells.append((v.venue, state, *row))
         rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in cells)

@@ -101,6 +101,7 @@ BROKEN = [
         for state in FeedState
         if state != FeedState.LIVE
     ),
+    (intent(), snapshot(view(verified=False)), Reason.VENUE_UNVERIFIED, "GateConfig.verified_only=False"),
     (intent(), snapshot(view(bid=0.0, bid_qty=0.0)), Reason.QUOTE_MISSING, "bid 0"),
     (intent(), snapshot(view(ask=math.nan)), Reason.QUOTE_MISSING, "ask nan"),
     (intent(), snapshot(view(ask=math.inf)), Reason.QUOTE_MISSING, "ask inf"),
@@ -149,7 +150,7 @@ def test_each_broken_rule_blocks_an_entry_for_its_own_reason(
 
 
 def test_every_reason_has_its_test() -> None:
-    by_exposure = {Reason.NOT_REDUCING, Reason.SIGNAL_USED, Reason.NOTIONAL}  # tested at the end of this file
+    by_exposure = {Reason.NOT_REDUCING, Reason.SIGNAL_USED, Reason.NOTIONAL, Reason.INVERSE}  # the last tests
     assert {row[2] for row in BROKEN} | by_exposure | {Reason.ERROR} == set(Reason)
 
 
@@ -308,3 +309,15 @@ def test_an_entry_has_a_largest_value(notional: float) -> None:
     verdict = ask(CONFIG, intent(forced=True), snapshot(), NOW, Exposure(0, 0, False, notional))
     assert verdict.reasons == ("notional",)
     assert "max_notional is 100,000" in verdict.text
+
+
+def test_an_unverified_venue_takes_entries_where_the_user_allows_it() -> None:
+    seen = snapshot(view(verified=False))
+    assert ask(CONFIG._replace(verified_only=False), intent(), seen, NOW).allowed
+
+
+@pytest.mark.parametrize("purpose", [Purpose.ENTRY, Purpose.EXIT])
+def test_inverse_contracts_are_not_traded(purpose: Purpose) -> None:
+    wanted = intent(purpose=purpose)
+    held = exposure(wanted)._replace(inverse=True)
+    assert ask(CONFIG, wanted, snapshot(), NOW, held).reasons == ("inverse",)
