@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from citadel_kit import settings
 from citadel_kit.clock import MILLISECOND
 from citadel_kit.errors import CitadelError, ConfigError, EngineClosed
+from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.micro.gate import GateConfig, Reason
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.matching import QueueConfig
@@ -53,7 +54,9 @@ class HybridConnector:
     again. Use it as a context manager, or call `close()`; at exit it closes itself. Closing cancels every
     working order first.
 
-    `fees` are those of each venue; without them its published first tier.
+    `fees` are those of each venue; without them its published first tier. An UNVERIFIED venue counts in the
+    global quote with `quotes=QuoteConfig(verified_only=False)`, and takes entries with
+    `gate=GateConfig(verified_only=False)`.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class HybridConnector:
         *,
         gate: GateConfig | None = None,
         guard: GuardConfig | None = None,
+        quotes: QuoteConfig | None = None,
         session: SessionConfig | None = None,
         queue: QueueConfig | None = None,
         latency: Latency | None = None,
@@ -74,8 +78,13 @@ class HybridConnector:
         self._engine = Engine(
             driver.feeds,
             broker,
-            fees or {venue: settings.fees(venue) for venue in instruments},
-            EngineConfig(session or SessionConfig(), gate or GateConfig(), guard or GuardConfig()),
+            fees or {venue: driver.fees.get(venue) or settings.fees(venue) for venue in instruments},
+            EngineConfig(
+                session or SessionConfig(),
+                gate or GateConfig(),
+                guard or GuardConfig(),
+                quotes or QuoteConfig(),
+            ),
             mode=driver.mode,
             feed_shows_our_orders=driver.feed_shows_our_orders,
             conversions=driver.conversions,
@@ -251,7 +260,7 @@ class HybridConnector:
 
     def __repr__(self) -> str:
         shown = self._latest
-        books = ", ".join(f"{v.venue} {v.state.name}" for v in shown.venues)
+        books = ", ".join(f"{v.venue} {v.standing}" for v in shown.venues)
         return f"<HybridConnector {self.name!r} {self.mode} {shown.symbol}: {shown.engine}; {books}>"
 
     # --- the engine's thread ------------------------------------------------------------------
