@@ -54,7 +54,8 @@ class DataAggregator:
         if len(bases) != 1:
             raise ConfigError("instruments", f"one base asset is compared across venues, not {sorted(bases)}")
         self.currency = currency or currencies(instruments[0].symbol)[1]
-        self._units = scale(instruments, self.config.min_notional)
+        self._units = units = scale(instruments, self.config.min_notional)
+        self._price_scale, self._qty_scale = 10**units.price_decimals, 10**units.qty_decimals
         self._seeks = fees is not None
         self._unverified = frozenset(unverified)
         self._opportunities = Opportunities()
@@ -197,7 +198,7 @@ class DataAggregator:
             price, qty = (row.home_ask if home else row.ask), row.ask_qty
             if price and (not ask or price < ask or (price == ask and qty > ask_qty)):
                 seller, ask, ask_qty = row, price, qty
-        scale, amount = 10**self._units.price_decimals, 10**self._units.qty_decimals
+        scale, amount = self._price_scale, self._qty_scale
         return GlobalQuote(
             bid=bid / scale if buyer else nan,
             bid_qty=bid_qty / amount if buyer else nan,
