@@ -44,7 +44,7 @@ def microprice(bid: float, bid_qty: float, ask: float, ask_qty: float) -> float:
 def _touch(instrument: Instrument, price: int, qty: int) -> tuple[float, float]:
     if not price:
         return nan, nan
-    return instrument.price(price), instrument.qty(qty) * instrument.contract_size
+    return instrument.price(price), instrument.base_qty(price, qty)
 
 
 class FlowConfig(NamedTuple):
@@ -103,6 +103,8 @@ class Flow:
       bps per √second: × √t for t seconds, × √31,557,600 for a year. NaN while less than half of the returns
       are known.
 
+    Of inverse contracts `order_flow` and `signed_volume` are always NaN.
+
     What happens across a hole (`lost`) is unknown: neither a return nor an order flow spans it.
     """
 
@@ -110,7 +112,9 @@ class Flow:
         c = config or FlowConfig()
         if min(c) <= 0 or c.window_ns % c.slots or c.spread_window_ns % c.spread_slots:
             raise ConfigError("flow", f"{c}: a part is not positive, or a window no multiple of its slots")
-        self._base = instrument.contract_size / 10**instrument.qty_decimals
+        # Sums of inverse contracts are sums of money, over many prices: nothing in base units.
+        size = nan if instrument.inverse else instrument.contract_size
+        self._base = size / 10**instrument.qty_decimals
         self._half_ns = c.window_ns / 2
         slot_ns, spread_slot_ns = c.window_ns // c.slots, c.spread_window_ns // c.spread_slots
         shape = windows.Shape(c.slots, slot_ns, c.spread_slots, spread_slot_ns, c.returns, c.grid_ns)
@@ -190,4 +194,5 @@ def venue_view(
         trade_imbalance=reading.trade_imbalance,
         volatility_bps=reading.volatility_bps,
         left_out=left_out,
+        verified=feed.verified,
     )

@@ -94,7 +94,11 @@ class Engine:
         self._own_size = feed_shows_our_orders
         instruments = list(self.instruments.values())
         self._aggregator = DataAggregator(
-            instruments, conversions=conversions, fees=fees, config=config.quotes
+            instruments,
+            conversions=conversions,
+            fees=fees,
+            unverified=[codec.venue for codec, _ in feeds if not codec.verified],
+            config=config.quotes,
         )
         self._flows = {instrument.venue: Flow(instrument, config.flow) for instrument in instruments}
         self._guard = guard.fresh(0)
@@ -266,6 +270,7 @@ class Engine:
                 reducing=self._executor.reducing(intent.venue),
                 signal_used=intent.signal is not None and self._executor.has_used(intent.signal),
                 notional=self.instruments[intent.venue].notional(ask, intent.qty),
+                inverse=self.instruments[intent.venue].inverse,
             )
         except Exception:  # noqa: BLE001 - the gate says what is wrong with the intent, and blocks
             return NOTHING_KNOWN
