@@ -332,6 +332,16 @@ def test_a_connection_is_renewed_before_the_venue_ends_it(session: Session) -> N
         session.on_close(due + 2, "closed", 0.0)
 
 
+def test_a_connection_is_renewed_when_the_venue_says_that_it_will_end_it(session: Session) -> None:
+    effects = live(session).on_frame(b'{"e":"serverShutdown","E":1770123456789}', 3)
+    reason = "renewed before the venue ends it: serverShutdown"
+    assert effects == [StateChanged("A/B", FeedState.GAP, reason), Connect(0, reason)]
+    assert session.on_frame(depth(12, 12), 4) == [], "nothing more of the old connection"
+    assert "Connect" in kinds(session.on_close(5, "closed", 0.0))
+    assert session.on_open(S)
+    live(session)
+
+
 def test_a_damaged_snapshot_body_harms_no_other_book() -> None:
     other = replace(COIN, symbol="C/B", venue_symbol="CB")
     session = Session(BinanceSpot([COIN, other], venue="x"), [COIN, other], SessionConfig(any_frame=True))

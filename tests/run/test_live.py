@@ -259,6 +259,19 @@ def test_a_venue_that_wants_to_be_left_alone_is() -> None:
         assert venue.connections == 1
 
 
+def test_an_announced_shutdown_is_a_planned_reconnection() -> None:
+    async def scenario(world: World) -> None:
+        await world.at(106)
+        await asyncio.to_thread(venue.push, b'{"e":"serverShutdown","E":1770123456789}')
+        await world.until(lambda: venue.connections == 2)
+        await world.at(106)
+
+    with LocalVenue() as venue:
+        world = play(venue, scenario)
+    reasons = {s.venue("binance").state_reason for s in world.published}
+    assert "renewed before the venue ends it: serverShutdown" in reasons
+
+
 def test_a_refused_subscription_is_not_repeated_at_once() -> None:
     async def scenario(world: World) -> None:
         await world.until(lambda: "subscription refused" in world.feed.reason)

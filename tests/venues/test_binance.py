@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from citadel_kit import settings
 from citadel_kit.errors import DecodeError
 from citadel_kit.io.tape import Tape
-from citadel_kit.types import Ack, BookUpdate, Link, Quote, Side, Trade, Unknown
+from citadel_kit.types import Ack, BookUpdate, Link, Quote, Shutdown, Side, Trade, Unknown
 from citadel_kit.venues.binance import BinanceSpot
 
 BTC = settings.instrument("binance", "BTC/USDT")
@@ -125,6 +125,19 @@ def test_unknown_kinds_are_named() -> None:
     assert CODEC.decode(raw, 7) == (Unknown(7, "kline"),)
     assert CODEC.decode(b'{"hello":1}', 7) == (Unknown(7, "unnamed"),)
     assert CODEC.decode(b'{"data":{"s":"BTCUSDT"}}', 7) == (Unknown(7, "unnamed"),)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"e":"serverShutdown","E":1770123456789}',
+        b'{"event":{"e":"serverShutdown","E":1770123456789}}',
+        b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}',
+    ],
+)
+def test_the_order_to_reconnect_is_read_in_any_envelope(raw: bytes) -> None:
+    assert CODEC.decode(raw, 7) == (Shutdown(7, "serverShutdown"),)
+    assert CODEC.decode(raw.replace(b"Shutdown", b"Party"), 7) != (Shutdown(7, "serverShutdown"),)
 
 
 @pytest.mark.parametrize("raw", [DEPTH, TRADE, QUOTE])
