@@ -113,8 +113,8 @@ class Venue:
             return {"iso": "2024-08-08T12:02:30.000Z", "epoch": NOW_MS / 1000}
         if path == "/products/BTC-USD/candles":
             ends = [int(datetime.fromisoformat(query[name]).timestamp() * 1000) for name in ("start", "end")]
-            rows = [(t, *map(float, prices(t))) for t in opens(ends[0]) if t <= ends[1]]
-            return [[t // 1000, low, high, first, last, v] for t, first, high, low, last, v in rows[::-1]]
+            bars = [(t // 1000, *prices(t)) for t in opens(ends[0]) if t <= ends[1]]
+            return [[t, low, high, first, last, v] for t, first, high, low, last, v in bars[::-1]]
         raise AssertionError(path)
 
 
