@@ -230,21 +230,6 @@ def test_a_deep_ladder_stays_right_while_holes_are_made_in_it() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(1, 100), st.integers(1, 3)), max_size=60),
-    st.sampled_from(Side),
-    st.integers(1, 30),
-)
-def test_truncate_keeps_the_best(update: list[tuple[int, int]], side: Side, depth: int) -> None:
-    fast, slow = ladder.Ladder(side), PlainLadder(side)
-    fast.apply(np.array(update, np.int64).reshape(-1, 2))
-    slow.apply(update)
-    fast.truncate(depth)
-    assert fast.levels(100).tolist() == [list(row) for row in slow.levels(depth)]
-    fast.clear()
-    assert fast.best() == (0, 0)
-
-
-@given(
     st.lists(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2)), max_size=20), max_size=12),
     st.sampled_from(Side),
     st.integers(1, 6),
@@ -260,3 +245,5 @@ def test_a_ladder_of_fixed_depth_forgets_what_falls_out(
         slow.book = dict(slow.levels(depth))
         assert fast.levels(100).tolist() == [list(row) for row in slow.levels(100)]
         assert (len(fast), fast.best()) == (len(slow.book), slow.best())
+    fast.clear()
+    assert (len(fast), fast.best()) == (0, (0, 0))

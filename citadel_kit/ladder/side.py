@@ -14,7 +14,6 @@ from citadel_kit.types import Levels
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_NO_LEVELS: Final[Levels] = np.empty((0, 2), np.int64)
 _GAP: Final = 4
 """Of so many rows one is a hole where holes are made."""
 _PATIENCE: Final = 4
@@ -220,10 +219,6 @@ class Ladder:
         size, price, qty, moved = kernels["merge"](self._book, self._size, levels, self._sign, depth)
         self._size, self._best = size, (price, qty)
         self._patience -= moved
-
-    def truncate(self, depth: int) -> None:
-        """Forget all but the best `depth` levels."""
-        self.apply(_NO_LEVELS, depth)
 
     def best(self) -> tuple[int, int]:
         """Price and quantity at the touch; (0, 0) on an empty side."""

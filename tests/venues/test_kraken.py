@@ -219,8 +219,7 @@ def replay(path: Path, codec: Kraken, depth: int) -> tuple[dict[str, int], int]:
             for ladder, levels in ((bids, event.bids), (asks, event.asks)):
                 if event.is_snapshot:
                     ladder.clear()
-                ladder.apply(levels)
-                ladder.truncate(depth)
+                ladder.apply(levels, depth)
             plain.apply(json.loads(frame.raw, parse_float=str))
             plain.truncate(depth)
             for name, ladder in (("bids", bids), ("asks", asks)):
