@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from citadel_kit.errors import CitadelError
+    from citadel_kit.io.ccxt_feed import CcxtFeed
+    from citadel_kit.micro.aggregator import QuoteConfig
+    from citadel_kit.micro.gate import GateConfig
     from citadel_kit.notebook.world import open_world
     from citadel_kit.panel import Panel
     from citadel_kit.run.connector import HybridConnector
     from citadel_kit.run.entry import drill, plan_entry
+    from citadel_kit.run.live import LiveDriver
     from citadel_kit.run.macro_loop import run_macro
     from citadel_kit.types import (
         Instrument,
@@ -31,14 +35,18 @@ __version__ = "0.1.0"
 # A public name stands in three places, which tests/test_imports.py holds to each other: above for the type
 # checker, here for the import, below for `import *`.
 _MODULES: Final = {
+    "CcxtFeed": "io.ccxt_feed",
     "CitadelError": "errors",
+    "GateConfig": "micro.gate",
     "HybridConnector": "run.connector",
     "Instrument": "types",
+    "LiveDriver": "run.live",
     "MacroSignal": "types",
     "MicroSnapshot": "types",
     "OrderIntent": "types",
     "Panel": "panel",
     "Purpose": "types",
+    "QuoteConfig": "micro.aggregator",
     "Side": "types",
     "Verdict": "types",
     "drill": "run.entry",
@@ -48,14 +56,18 @@ _MODULES: Final = {
 }
 
 __all__ = [
+    "CcxtFeed",
     "CitadelError",
+    "GateConfig",
     "HybridConnector",
     "Instrument",
+    "LiveDriver",
     "MacroSignal",
     "MicroSnapshot",
     "OrderIntent",
     "Panel",
     "Purpose",
+    "QuoteConfig",
     "Side",
     "Verdict",
     "drill",

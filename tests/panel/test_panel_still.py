@@ -42,6 +42,12 @@ def test_the_text_carries_date_mode_and_every_verdict() -> None:
         assert part in text
 
 
+def test_an_unverified_venue_is_marked() -> None:
+    marked = replace(market().venues[0], verified=False)
+    assert "LIVE UNVERIFIED" in still(ALLOWED, signal(), venues=(marked,)).text
+    assert "UNVERIFIED" not in still(ALLOWED, signal()).text
+
+
 @pytest.mark.parametrize("mode", ["REPLAY", "PAPER", "LIVE"])
 def test_an_empty_moment_can_be_drawn(mode: str) -> None:
     nothing = replace(market(), mode=mode, venues=(), orders=())

@@ -46,6 +46,17 @@ def test_a_book_that_is_not_live_shows_no_number_even_where_one_was_left(state: 
     assert shown["imbalance"] == [None] * 3
 
 
+@pytest.mark.parametrize("state", FeedState)
+def test_an_unverified_venue_is_marked_in_every_state(state: FeedState) -> None:
+    both = (
+        venue("binance", 100, 101, 0.5, state=state),
+        venue("gate", 100, 101, 0.5, state=state, verified=False),
+    )
+    plain, marked = view(market(venues=both), None, None)["venues"]
+    assert (plain["verified"], plain["standing"]) == (True, state.name)
+    assert (marked["verified"], marked["standing"]) == (False, f"{state.name} UNVERIFIED")
+
+
 @pytest.mark.parametrize(
     ("asof_s", "valid_s", "state"),
     [
