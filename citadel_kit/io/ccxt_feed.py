@@ -79,6 +79,12 @@ class CcxtFeed:
     ) -> AsyncIterator[CcxtStream]:
         """Raises VenueUnreachable when nothing has come after `open_s`."""
         async with self._exchange(config.open_s, config.close_s) as exchange:
+            url = _rest_url(exchange)
+            try:
+                async with asyncio.timeout(config.open_s):
+                    await look_up(url)
+            except OSError as error:
+                raise explain(self.venue, url, error, config.open_s) from error
             exchange.set_markets(self._markets)
             stream = CcxtStream(self.venue, exchange, [i.symbol for i in instruments], config)
             try:

@@ -267,6 +267,9 @@ async def _market(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
     """The one market, known to `exchange` from now on."""
     access = _ACCESS[venue]
     wish = {access.one_market: settings.venue_symbol(venue, symbol)} if access.one_market else {}
+    _, _, settle, expiry = settings.check_symbol(symbol)
+    if venue == "okx" and settle is not None:  # it lists each kind of contract apart
+        exchange.options["fetchMarkets"] = {"types": ["swap" if expiry is None else "future"]}
     markets = await getattr(exchange, access.ask)({**access.also, **wish})
     if not markets and access.lists_none:
         raise ConfigError("symbol", f"{venue} lists no {symbol!r}", "Write it as BASE/QUOTE: BTC/USDT")

@@ -21,6 +21,7 @@ from citadel_kit.io.ccxt_feed import CcxtFeed, CcxtStream
 from citadel_kit.io.stream import StreamConfig
 from citadel_kit.settings import Fees
 from citadel_kit.types import BookUpdate, Heartbeat, Instrument, Trade
+from citadel_kit.venues import Endpoints
 from citadel_kit.venues.unified import Deal
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -151,6 +152,18 @@ def test_a_venue_that_ccxt_pro_does_not_have() -> None:
 def test_an_unreachable_venue_is_said_to_be_one() -> None:
     with pytest.raises(VenueUnreachable, match="refuses connections"):
         CcxtFeed("gate", at=nobody()).fetch_listed(["BTC/USDT"])
+
+
+def test_a_name_that_nobody_knows_is_not_left_to_ccxt() -> None:
+    """Its look-up can't be given up, and would hold the interpreter's exit."""
+    feed = CcxtFeed("gate", at=Endpoints("wss://nowhere.invalid", "https://nowhere.invalid"))
+
+    async def scenario() -> None:
+        with pytest.raises(VenueUnreachable, match=r"nowhere\.invalid can't be resolved"):
+            async with feed.connect([BTC], StreamConfig(open_s=10.0)):
+                raise AssertionError
+
+    asyncio.run(scenario())
 
 
 def test_whatever_ccxt_raises_ends_the_connection() -> None:

@@ -42,6 +42,22 @@ def bybit(name: str) -> dict[str, Any]:
     return {**kind, **coins, "lotSizeFilter": sizes, "priceFilter": {"tickSize": "0.0001"}}
 
 
+def okx(name: str, kind: str) -> dict[str, Any]:
+    inverse = "-USD-" in name
+    worth = {"ctVal": "100" if inverse else "0.01", "ctMult": "1", "ctValCcy": "USD" if inverse else "BTC"}
+    settle = {"ctType": "inverse" if inverse else "linear", "settleCcy": "BTC" if inverse else "USDT"}
+    steps = {"tickSz": "0.1", "lotSz": "1", "minSz": "1", "maxLmtSz": "100000000", "state": "live"}
+    expiry = {"expTime": "1782432000000" if kind == "FUTURES" else ""}
+    family = name.rpartition("-")[0]
+    return (
+        {"instId": name, "instType": kind, "uly": family, "instFamily": family}
+        | worth
+        | settle
+        | steps
+        | expiry
+    )
+
+
 def coinbase(name: str) -> dict[str, Any]:
     steps = {"quote_increment": "0.01", "base_increment": "0.00000001", "min_market_funds": "1"}
     return {"id": name, "status": "online", **steps}
@@ -107,6 +123,8 @@ class Venue:
         if path == "/v5/market/kline":
             rows = [[str(t), *prices(t), "0"] for t in opens(query["start"])]
             return bybits({"category": query["category"], "symbol": query["symbol"], "list": rows[::-1]})
+        if path == "/api/v5/public/instruments":
+            return {"code": "0", "msg": "", "data": [okx(query["instId"], query["instType"])]}
         if path == "/products":
             return [coinbase("ETH-USD"), coinbase("BTC-USD")]
         if path == "/time":
@@ -166,6 +184,25 @@ def test_a_linear_contract_goes_by_one_name_whichever_was_asked(venue: Venue) ->
     wanted = [("binanceusdm", "BTC/USDT:USDT"), ("binanceusdm", "BTC/USDT")]
     first, second = rest.fetch_listed(wanted, {"binanceusdm": venue.at})
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name", "contract_size", "inverse"),
+    [
+        ("BTC/USDT:USDT", "BTC-USDT-SWAP", 0.01, False),
+        ("BTC/USD:BTC", "BTC-USD-SWAP", 100.0, True),
+        ("BTC/USD:BTC-260626", "BTC-USD-260626", 100.0, True),
+    ],
+)
+def test_contracts_of_okx(venue: Venue, symbol: str, name: str, contract_size: float, inverse: bool) -> None:
+    (found,) = rest.fetch_listed([("okx", symbol)], {"okx": venue.at})
+    assert (found.symbol, found.venue_symbol, found.tick, found.lot) == (symbol, name, 1, 1)
+    assert (found.contract_size, found.inverse) == (contract_size, inverse)
+    assert venue.asked == [f"/api/v5/public/instruments?instType={kind_of(name)}&instId={name}"]
+
+
+def kind_of(name: str) -> str:
+    return "SWAP" if name.endswith("SWAP") else "FUTURES"
 
 
 @pytest.mark.parametrize(("name", "symbol", "path"), VENUES)
