@@ -33,8 +33,8 @@ _BUSY: Final = 0.012
 """Median quantity traded in a made-up minute, as a share of a million in the quote currency."""
 
 Rows = NDArray[np.int64]
-"""One bar of a minute each: open time, open, high, low, close, volume, quote volume, trades, taker buy volume,
-taker buy quote volume; in the units of the instrument, quote volumes in those of its notional."""
+"""One bar of a minute each: open time, open, high, low, close, volume, quote volume, trades, volume and quote
+volume of buying takers; in the units of the instrument, quote volumes in those of its notional."""
 
 
 class Bar(NamedTuple):
@@ -73,9 +73,9 @@ class Candles:
         if not self._n or self._rows[self._n - 1, 0] + MINUTE_NS <= at_ns:
             self._append(at_ns - at_ns % MINUTE_NS, price)
         row = self._rows[self._n - 1]
-        if row[7] == 0 and row[5] == 0:
-            row[1:5] = (row[1], max(row[1], price), min(row[1], price), price)
         notional = price * qty
+        if row[7] == 0:  # flat until now
+            row[1:4] = price
         row[2], row[3], row[4] = max(row[2], price), min(row[3], price), price
         row[5] += qty
         row[6] += notional
@@ -121,11 +121,24 @@ class Candles:
         buckets = _buckets(interval, rows[:, 0])
         starts = np.flatnonzero(np.diff(buckets, prepend=buckets[0] - 1))
         ends = np.append(starts[1:], len(rows))
-        picked = range(len(starts))
-        picked = picked[:limit] if start_ns is not None else picked[-limit:]
-        return [
-            self._bar(interval, int(buckets[starts[i]]), rows[starts[i] : ends[i]], now_ns) for i in picked
+        columns = [
+            buckets[starts],
+            rows[starts, 1],
+            np.maximum.reduceat(rows[:, 2], starts),
+            np.minimum.reduceat(rows[:, 3], starts),
+            rows[ends - 1, 4],
         ]
+        numbers = [column.tolist() for column in columns] + _exact_sums(rows[:, 5:], starts)
+        bars = [self._bar(interval, now_ns, *row) for row in zip(*numbers, strict=True)]
+        return bars[:limit] if start_ns is not None else bars[-limit:]
+
+    def _bar(self, interval: str, now_ns: int, opened_ns: int, *numbers: int) -> Bar:
+        closes_ns = _bucket_end(interval, opened_ns)
+        o, high, low, c, volume, quote, count, bought, quote_bought = numbers
+        return Bar(
+            self.symbol, interval, opened_ns, closes_ns, o, high, low, c, volume, quote, count, bought,
+            quote_bought, closes_ns <= now_ns,
+        )  # fmt: skip
 
     def _between(self, interval: str, start_ns: int | None, end_ns: int | None, limit: int) -> Rows:
         """The minutes of the buckets asked for, each bucket whole."""
@@ -143,16 +156,6 @@ class Candles:
             until = min(until, first + reach)
         return rows[np.searchsorted(opens, first) : np.searchsorted(opens, until)]
 
-    def _bar(self, interval: str, opened_ns: int, rows: Rows, now_ns: int) -> Bar:
-        closes_ns = _bucket_end(interval, opened_ns)
-        sums = [int(total) for total in rows[:, 5:].sum(axis=0, dtype=np.float64)]
-        if len(rows) < 1 << 12:
-            sums = [sum(column) for column in rows[:, 5:].T.tolist()]
-        return Bar(
-            self.symbol, interval, opened_ns, closes_ns, int(rows[0, 1]), int(rows[:, 2].max()),
-            int(rows[:, 3].min()), int(rows[-1, 4]), *sums, closes_ns <= now_ns,
-        )  # fmt: skip
-
     def _append(self, opened_ns: int, price: int) -> None:
         if self._n == len(self._rows):
             kept = self._rows[-_KEPT // 2 :] if self._n >= _KEPT else self._rows
@@ -160,6 +163,13 @@ class Candles:
             self._n = len(kept)
         self._rows[self._n] = (opened_ns, price, price, price, price, 0, 0, 0, 0, 0)
         self._n += 1
+
+
+def _exact_sums(columns: Rows, starts: NDArray[np.int64]) -> list[list[int]]:
+    """Of each column, from each start to the next; a day's quote volume can pass 64 bits, so in two parts."""
+    high = np.add.reduceat(columns >> 24, starts).T.tolist()
+    low = np.add.reduceat(columns & ((1 << 24) - 1), starts).T.tolist()
+    return [[(h << 24) + part for h, part in zip(*both, strict=True)] for both in zip(high, low, strict=True)]
 
 
 def _bucket(interval: str, ns: int) -> int:

@@ -64,7 +64,7 @@ class FaultConfig:
             raise ConfigError("faults.reject", f"{self.reject!r} is unknown", f"Known: {', '.join(REJECTS)}")
 
 
-_FIELDS: Final = {f.name: type(f.default) for f in fields(FaultConfig)}
+_FIELDS: Final[dict[str, type]] = {f.name: type(f.default) for f in fields(FaultConfig)}
 
 
 class ScheduledFault(NamedTuple):
@@ -134,11 +134,10 @@ def checked(switches: dict[str, Any]) -> dict[str, Any]:
         wanted = _FIELDS.get(name)
         if wanted is None:
             raise ConfigError("faults", f"there is no switch {name!r}", f"There are: {', '.join(_FIELDS)}")
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if type(value) is not wanted:
+        number = wanted is float and type(value) is int
+        if type(value) is not wanted and not number:
             raise ConfigError(f"faults.{name}", f"{value!r} is not of type {wanted.__name__}")
-        out[name] = value
+        out[name] = wanted(value)
     return out
 
 

@@ -1,16 +1,16 @@
-"""`LocalExchange`: a whole exchange on loopback, on a thread of its own, for a notebook, a test or a script."""
+"""`LocalExchange`: an exchange on loopback, on a thread of its own, for a notebook, a test or a script."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from citadel_kit import clock
 from citadel_kit.errors import ConfigError, EngineClosed
-from citadel_kit.exchange.build import build_world
+from citadel_kit.exchange.build import ExchangeConfig, build_world
 from citadel_kit.exchange.dialects import dialect
 from citadel_kit.exchange.faults import FaultConfig
 from citadel_kit.exchange.latency import Latency
@@ -27,10 +27,10 @@ _WAIT_S = 30.0
 class LocalExchange:
     """Not an exchange: nothing here is real. A context manager; also `start` and `close`.
 
-    `market`: `synthetic`, `tape:PATH`, `live:VENUE`, or a `Market` made by hand. `balances`: of the one
-    account `main` at each venue. `latency`: of orders on their way there and of reports on their way back.
-    `fill`: `queue`, or `pessimistic`: only when traded through.
-    Raises ConfigError for what does not go together.
+    `market`: `synthetic`, `tape:PATH`, `live:VENUE`, or a `Market` made by hand. `latency`, one way: of
+    orders on their way there, of answers and reports on their way back (see `Latency.parse`). `config`: the
+    other fields of `build.ExchangeConfig`: symbols, balances, seed, fill, faults, …
+    Raises what `build.build_world` raises.
     """
 
     def __init__(
@@ -38,26 +38,14 @@ class LocalExchange:
         market: str | Market = "synthetic",
         venues: Sequence[str] = ("binance",),
         *,
-        symbols: Sequence[str] = ("BTC/USDT",),
-        balances: Mapping[str, float] | None = None,
-        seed: int = 1,
         host: str = "127.0.0.1",
         port: int = 0,
         latency: Latency | str = Latency(),  # noqa: B008
-        fill: str = "queue",
-        **options: Any,
+        **config: Any,
     ) -> None:
-        self.world = build_world(
-            market,
-            venues,
-            symbols=symbols,
-            balances={"USDT": 100_000, "BTC": 1} if balances is None else balances,
-            seed=seed,
-            latency=Latency.parse(latency) if isinstance(latency, str) else latency,
-            fill=fill,
-            clock=clock.now_ns,
-            **options,
-        )
+        one_way = Latency.parse(latency) if isinstance(latency, str) else latency
+        self.config = ExchangeConfig(market=market, venues=venues, latency=one_way, **config)
+        self.world = build_world(self.config, clock.now_ns(), clock.now_ns)
         self._server = Server(self.world, host=host, port=port)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -166,7 +154,7 @@ class LocalExchange:
     def _base(self, scheme: str, venue: str) -> str:
         return f"{scheme}://{self._server.host}:{self.port}/{venue}"
 
-    def _await(self, job: Any) -> Any:
+    def _await(self, job: Coroutine[Any, Any, T]) -> T:
         if self._loop is None:
             job.close()
             raise EngineClosed("this exchange is not running")

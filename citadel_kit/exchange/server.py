@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from citadel_kit import clock
 from citadel_kit.errors import ConfigError
 from citadel_kit.exchange.dialects import Dialect, dialect
 from citadel_kit.exchange.faults import Mishap
+from citadel_kit.exchange.streamed import LiveMarket
 from citadel_kit.exchange.venue import Venue
 from citadel_kit.exchange.world import World
 
@@ -40,7 +41,7 @@ class Server:
         """What the world died of, if it did."""
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
-        self._pump_task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._restarting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -63,13 +64,16 @@ class Server:
             await self._runner.cleanup()
             raise ConfigError("port", f"{self.host}:{self.port} can't be had: {error.strerror}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
-        self._pump_task = asyncio.create_task(self._pump())
+        self._tasks = [asyncio.create_task(self._guard(self._pump()))]
+        market = self.world.market
+        if isinstance(market, LiveMarket):
+            self._tasks.append(asyncio.create_task(self._guard(market.run(self.world.push))))
 
     async def stop(self) -> None:
         """Cut every client and close the port."""
-        if self._pump_task is not None:
-            self._pump_task.cancel()
-            await asyncio.gather(self._pump_task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._listener is not None:
             self._listener.close()
         for venue in self.world.venues.values():
@@ -89,27 +93,29 @@ class Server:
             return _Refuse()
         return self._runner.server()
 
-    async def _pump(self) -> None:
-        """Keep the world at the present; a world that fails is not left to look alive."""
-        world = self.world
+    async def _guard(self, job: Coroutine[Any, Any, None]) -> None:
+        """A world that fails is not left to look alive."""
         try:
-            while True:
-                now_ns = clock.now_ns()
-                while world.now_ns < now_ns:
-                    world.advance(min(now_ns, world.now_ns + _SLICE_NS))
-                    await asyncio.sleep(0)
-                for venue in world.venues.values():
-                    if venue.connections and (
-                        venue.faults.config.disconnect or venue.faults.config.maintenance
-                    ):
-                        cut(venue)
-                await asyncio.sleep(_PUMP_S)
+            await job
         except Exception as error:
             self.failure = error
-            _log.exception("the local exchange's market failed; every venue is in maintenance")
-            for venue in world.venues.values():
+            for venue in self.world.venues.values():
                 venue.faults.set(maintenance=True)
                 cut(venue)
+            raise
+
+    async def _pump(self) -> None:
+        """Keep the world at the present."""
+        world = self.world
+        while True:
+            now_ns = clock.now_ns()
+            while world.now_ns < now_ns:
+                world.advance(min(now_ns, world.now_ns + _SLICE_NS))
+                await asyncio.sleep(0)
+            for venue in world.venues.values():
+                if venue.connections and (venue.faults.config.disconnect or venue.faults.config.maintenance):
+                    cut(venue)
+            await asyncio.sleep(_PUMP_S)
 
     # --- admin ---
 
@@ -228,7 +234,7 @@ class _Faulty:
             return await handler(request)
         except (web.HTTPException, ConnectionError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a client sent, the server goes on
             _log.exception("%s %s %s", self._venue.name, request.method, request.path)
             return self._words("unknown", 500)
 

@@ -6,75 +6,41 @@ Everything happens in the world's time; nothing here knows of a network.
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from citadel_kit.exchange.candles import Candles
 from citadel_kit.exchange.faults import Faults
 from citadel_kit.exchange.latency import Latency
+from citadel_kit.exchange.symbol import Depth, MarketEvent, Pairs, Print, Symbol, Top
 from citadel_kit.micro.matching import (
     Accounts,
     CancelReplace,
     ExchangeOrder,
     Execution,
-    LevelChange,
     ListUpdate,
     MatchingEngine,
     OrderRefused,
     OrderRequest,
-    PublicTrade,
     RefusalCode,
 )
 from citadel_kit.settings import Fees
-from citadel_kit.types import Instrument
 
-FIRST_UPDATE_ID: Final = 1_000_000
+__all__ = [
+    "AccountEvent",
+    "ApiKey",
+    "Connection",
+    "Depth",
+    "MarketEvent",
+    "Pairs",
+    "Print",
+    "Symbol",
+    "Timeline",
+    "Top",
+    "Venue",
+]
+
 _MILLISECOND: Final = 1_000_000
-_TRADES_KEPT: Final = 1000
-
-Pairs = list[tuple[int, int]]
-"""Price and quantity, best first."""
-
-
-class Depth(NamedTuple):
-    """What changed in a shown book since the `Depth` before it: new totals, 0 where nothing is left."""
-
-    symbol: str
-    at_ns: int
-    first_id: int
-    last_id: int
-    prev_id: int
-    """`last_id` of the one before."""
-    bids: Pairs
-    asks: Pairs
-
-
-class Top(NamedTuple):
-    """Best prices, whenever they changed; a missing side is 0."""
-
-    symbol: str
-    at_ns: int
-    last_id: int
-    bid: int
-    bid_qty: int
-    ask: int
-    ask_qty: int
-
-
-class Print(NamedTuple):
-    """One public trade; `side` is the aggressor's."""
-
-    symbol: str
-    at_ns: int
-    trade_id: int
-    price: int
-    qty: int
-    side: int
-
-
-MarketEvent = Depth | Top | Print
 
 
 class AccountEvent(NamedTuple):
@@ -108,51 +74,11 @@ class Timeline(Protocol):
 
     now_ns: int
 
-    def later(self, at_ns: int, action: Callable[[], None]) -> None:
+    def later(self, at_ns: int, action: Callable[[], object]) -> None:
         """Do it when the world gets there."""
 
     def catch_up(self) -> None:
         """Bring the world to the present, where it follows a clock; else nothing."""
-
-
-class Symbol:
-    """One instrument at one venue, and what was last told about it."""
-
-    def __init__(self, instrument: Instrument, engine: MatchingEngine, candles: Candles) -> None:
-        self.instrument, self.engine, self.candles = instrument, engine, candles
-        self.update_id = FIRST_UPDATE_ID
-        """Of the newest change of a level."""
-        self.trades: deque[PublicTrade] = deque(maxlen=_TRADES_KEPT)
-        self._changed: dict[tuple[bool, int], int] = {}
-        self._flushed_id = FIRST_UPDATE_ID
-        self._top = (0, 0, 0, 0)
-
-    def absorb(self, changes: Sequence[LevelChange], trades: Sequence[PublicTrade]) -> None:
-        for change in changes:
-            self._changed[bool(change.is_bid), change.price] = change.qty
-        self.update_id += len(changes)
-        for trade in trades:
-            self.trades.append(trade)
-            self.candles.add(trade.at_ns, trade.price, trade.qty, trade.side)
-
-    def new_top(self, at_ns: int) -> Top | None:
-        top = self.engine.top()
-        if top == self._top:
-            return None
-        self._top = top
-        return Top(self.instrument.symbol, at_ns, self.update_id, *top)
-
-    def flush(self, at_ns: int) -> Depth | None:
-        """What changed since the last call; None where nothing did."""
-        if not self._changed:
-            return None
-        bids = sorted(((p, q) for (is_bid, p), q in self._changed.items() if is_bid), reverse=True)
-        asks = sorted((p, q) for (is_bid, p), q in self._changed.items() if not is_bid)
-        depth = Depth(
-            self.instrument.symbol, at_ns, self._flushed_id + 1, self.update_id, self._flushed_id, bids, asks
-        )
-        self._changed, self._flushed_id = {}, self.update_id
-        return depth
 
 
 class Venue:
@@ -227,11 +153,11 @@ class Venue:
             self.publish(request.symbol)
 
     def place_oco(
-        self, limit: OrderRequest, stop: OrderRequest
+        self, limit: OrderRequest, stop: OrderRequest, list_client_id: str = ""
     ) -> tuple[int, tuple[ExchangeOrder, ExchangeOrder]]:
         self._refuse_by_fault()
         try:
-            return self.engine(limit.symbol).place_oco(limit, stop, self._timeline.now_ns)
+            return self.engine(limit.symbol).place_oco(limit, stop, self._timeline.now_ns, list_client_id)
         finally:
             self.publish(limit.symbol)
 
@@ -288,14 +214,22 @@ class Venue:
         """Every market event of every symbol; the answer ends it."""
         ticket = self._ticket()
         self._listeners[ticket] = callback
-        return lambda: _forget(self._listeners, ticket)
+
+        def end() -> None:
+            self._listeners.pop(ticket, None)
+
+        return end
 
     def listen_account(self, account: str, callback: Callable[[AccountEvent], None]) -> Callable[[], None]:
         """Every event of one account, after its way from the venue; the answer ends it."""
         ticket = self._ticket()
         listeners = self._account_listeners.setdefault(account, {})
         listeners[ticket] = callback
-        return lambda: _forget(listeners, ticket)
+
+        def end() -> None:
+            listeners.pop(ticket, None)
+
+        return end
 
     def publish(self, symbol: str) -> None:
         """Tell what the engine did since the last call. Frozen, the venue says nothing of its market."""
@@ -364,7 +298,3 @@ _REFUSALS: Final = {
     "balance": RefusalCode.INSUFFICIENT_BALANCE,
     "filter": RefusalCode.PRICE_FILTER,
 }
-
-
-def _forget(listeners: dict[int, object], ticket: int) -> None:
-    listeners.pop(ticket, None)

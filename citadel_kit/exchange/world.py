@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from citadel_kit.exchange.faults import FaultConfig, ScheduledFault
-from citadel_kit.exchange.markets import OutsideBook, OutsideEvent, OutsideTrade
+from citadel_kit.exchange.markets import Market, OutsideBook, OutsideEvent, OutsideTrade
 from citadel_kit.exchange.venue import Venue
+from citadel_kit.types import Side
 
 FLUSH_NS: Final = 100_000_000
 """Between two `Depth` of a symbol."""
@@ -24,18 +26,19 @@ class World:
 
     def __init__(
         self,
-        venues: Mapping[str, Venue],
-        events: Iterator[OutsideEvent],
+        market: Market,
         start_ns: int,
         clock: Callable[[], int] | None = None,
     ) -> None:
-        self.venues = dict(venues)
+        self.market = market
+        self.venues: dict[str, Venue] = {}
+        """Whoever makes the world puts them here before it moves."""
         self.start_ns = self.now_ns = start_ns
         self._clock = clock
-        self._events = events
+        self._events = market.events()
         self._next: OutsideEvent | None = None
         self._inbox: deque[OutsideEvent] = deque()
-        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._due: list[tuple[int, int, Callable[[], object]]] = []
         self._count = 0
         self._flush_ns = start_ns + FLUSH_NS
         self._started = False
@@ -67,7 +70,7 @@ class World:
         if self._clock is not None:
             self.advance(self._clock())
 
-    def later(self, at_ns: int, action: Callable[[], None]) -> None:
+    def later(self, at_ns: int, action: Callable[[], object]) -> None:
         """Do it when the world gets there; what is due at one moment, in the order of these calls."""
         self._count += 1
         heapq.heappush(self._due, (max(at_ns, self.now_ns), self._count, action))
@@ -78,13 +81,12 @@ class World:
 
     def schedule(self, venue: str, faults: Sequence[ScheduledFault]) -> None:
         """Switch these on and off again, counted from now."""
-        default = FaultConfig()
-        switch = self.venues[venue].faults.set
+        default, switch = FaultConfig(), self.venues[venue].faults.set
         for fault in faults:
             on_ns = self.now_ns + int(fault.at_s * _SECOND)
             off = {name: getattr(default, name) for name in fault.switches}
-            self.later(on_ns, lambda switches=fault.switches: switch(**switches))  # type: ignore[misc]
-            self.later(on_ns + int(fault.for_s * _SECOND), lambda switches=off: switch(**switches))  # type: ignore[misc]
+            self.later(on_ns, partial(switch, **fault.switches))
+            self.later(on_ns + int(fault.for_s * _SECOND), partial(switch, **off))
 
     def _play(self, event: OutsideEvent) -> None:
         self.now_ns = max(self.now_ns, event.at_ns)
@@ -93,7 +95,7 @@ class World:
             return
         engine = venue.engine(event.symbol)
         if isinstance(event, OutsideTrade):
-            engine.on_outside_trade(self.now_ns, event.price, event.qty, event.side)
+            engine.on_outside_trade(self.now_ns, event.price, event.qty, Side(event.side))
         elif isinstance(event, OutsideBook):
             engine.on_outside(self.now_ns, is_snapshot=event.is_snapshot, bids=event.bids, asks=event.asks)
         else:
