@@ -18,7 +18,6 @@ from citadel_kit.micro.matching.orders import (
 from citadel_kit.types import Instrument
 
 SECOND: Final = 1_000_000_000
-LARGEST: Final = (1 << 62) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,56 +101,62 @@ def check(rules: Rules, request: OrderRequest, average: int) -> None:
         check_price(rules, request.price, average)
     if request.type in TRIGGERED_TYPES:
         _check_tick(rules, request.stop_price, "stop price")
-    if request.type == OrderType.MARKET and request.quote_qty:
-        _require(rules.min_notional <= request.quote_qty <= LARGEST, RefusalCode.MIN_NOTIONAL,
-                 f"the order's value {request.quote_qty} is below {rules.min_notional}")  # fmt: skip
+    if request.quote_qty:
+        _check_value(rules, request.quote_qty)
         return
     check_qty(rules, request.qty, market=request.type not in PRICED_TYPES)
-    price = request.price or request.stop_price or average
-    if price:
-        check_notional(rules, price, request.qty)
+    check_notional(rules, request.price or request.stop_price or average, request.qty)
 
 
 def check_price(rules: Rules, price: int, average: int) -> None:
     _check_tick(rules, price, "price")
-    if average:
-        low, high = average * rules.band_down_pct, average * rules.band_up_pct
-        _require(low <= price * 100 <= high, RefusalCode.PERCENT_PRICE,
-                 f"price {price} is not between {rules.band_down_pct} % and {rules.band_up_pct} % of {average}")  # fmt: skip
+    down, up = rules.band_down_pct, rules.band_up_pct
+    if average and not average * down <= price * 100 <= average * up:
+        detail = f"price {price} is not between {down} % and {up} % of the average {average}"
+        raise OrderRefused(RefusalCode.PERCENT_PRICE, detail)
 
 
 def check_qty(rules: Rules, qty: int, *, market: bool) -> None:
-    _require(rules.min_qty <= qty <= rules.max_qty and qty % rules.lot == 0, RefusalCode.LOT_SIZE,
-             f"quantity {qty} is not {rules.min_qty} to {rules.max_qty} in steps of {rules.lot}")  # fmt: skip
-    _require(not market or qty <= rules.max_market_qty, RefusalCode.MARKET_LOT_SIZE,
-             f"quantity {qty} is above {rules.max_market_qty}, the largest market order")  # fmt: skip
+    if not rules.min_qty <= qty <= rules.max_qty or qty % rules.lot:
+        detail = f"quantity {qty} is not {rules.min_qty} to {rules.max_qty} in steps of {rules.lot}"
+        raise OrderRefused(RefusalCode.LOT_SIZE, detail)
+    if market and qty > rules.max_market_qty:
+        detail = f"quantity {qty} is above {rules.max_market_qty}, the largest of a market order"
+        raise OrderRefused(RefusalCode.MARKET_LOT_SIZE, detail)
 
 
 def check_notional(rules: Rules, price: int, qty: int) -> None:
-    _require(price * qty >= rules.min_notional, RefusalCode.MIN_NOTIONAL,
-             f"the order's value {price * qty} is below {rules.min_notional}")  # fmt: skip
+    """A price of 0 is unknown, and passes."""
+    if price:
+        _check_value(rules, price * qty)
+
+
+def _check_value(rules: Rules, notional: int) -> None:
+    if notional < rules.min_notional:
+        detail = f"the order's value {notional} is below {rules.min_notional}"
+        raise OrderRefused(RefusalCode.MIN_NOTIONAL, detail)
 
 
 def _check_tick(rules: Rules, price: int, name: str) -> None:
-    ok = rules.min_price <= price <= rules.max_price and price % rules.tick == 0
-    _require(ok, RefusalCode.PRICE_FILTER,
-             f"{name} {price} is not {rules.min_price} to {rules.max_price} in steps of {rules.tick}")  # fmt: skip
+    if not rules.min_price <= price <= rules.max_price or price % rules.tick:
+        detail = f"{name} {price} is not {rules.min_price} to {rules.max_price} in steps of {rules.tick}"
+        raise OrderRefused(RefusalCode.PRICE_FILTER, detail)
 
 
 def _check_shape(r: OrderRequest) -> None:
     """Which parameters belong to which type."""
-    priced, stopped = r.type in PRICED_TYPES, r.type in TRIGGERED_TYPES
-    for wrong, detail in (
-        (priced != (r.price != 0), "a price belongs to limit orders, and only to them"),
-        (stopped != (r.stop_price != 0), "a stop price belongs to stop and take-profit orders, and only to them"),
-        (r.quote_qty and (r.qty or r.type != OrderType.MARKET), "a quote quantity is a market order's, instead of a quantity"),
-        (r.qty < 0 or r.quote_qty < 0 or not (r.qty or r.quote_qty), "a quantity is needed"),
-        (r.tif != Tif.GTC and (not priced or r.type == OrderType.LIMIT_MAKER), "a time in force belongs to limit orders that may take"),
-    ):  # fmt: skip
-        if wrong:
-            raise OrderRefused(RefusalCode.BAD_PARAMETER, detail)
-
-
-def _require(holds: bool, code: RefusalCode, detail: str) -> None:
-    if not holds:
-        raise OrderRefused(code, detail)
+    priced, stopped, market = r.type in PRICED_TYPES, r.type in TRIGGERED_TYPES, r.type == OrderType.MARKET
+    may_take_at_limit = priced and r.type != OrderType.LIMIT_MAKER
+    if priced != (r.price != 0):
+        problem = "a price belongs to limit orders, and only to them"
+    elif stopped != (r.stop_price != 0):
+        problem = "a stop price belongs to stop-loss and take-profit orders, and only to them"
+    elif r.quote_qty and (r.qty or not market):
+        problem = "a quote quantity is a market order's, in place of a quantity"
+    elif r.qty < 0 or r.quote_qty < 0 or not (r.qty or r.quote_qty):
+        problem = "a quantity is needed"
+    elif r.tif != Tif.GTC and not may_take_at_limit:
+        problem = "a time in force belongs to limit orders that may take"
+    else:
+        return
+    raise OrderRefused(RefusalCode.BAD_PARAMETER, problem)

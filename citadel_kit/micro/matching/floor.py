@@ -1,4 +1,4 @@
-"""The trading floor of one symbol: books, stops, orders and money, and the steps that change them together."""
+"""The trading floor of one symbol: books, stops, orders and money, and the steps that change them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro.matching.accounts import FEES, MARKET, UNIT, Accounts
 from citadel_kit.micro.matching.desk import AccountOrders, OrderList
-from citadel_kit.micro.matching.filters import AveragePrice
+from citadel_kit.micro.matching.filters import AveragePrice, Rules
 from citadel_kit.micro.matching.halfbook import HalfBook
 from citadel_kit.micro.matching.orders import (
     TRIGGERED_TYPES,
@@ -32,39 +32,52 @@ class Floor:
     """Raises ConfigError for an instrument whose commissions could not be exact, or that is no spot pair."""
 
     def __init__(
-        self, instrument: Instrument, accounts: Accounts, maker_ppm: int, taker_ppm: int, average_s: int
+        self, instrument: Instrument, accounts: Accounts, maker_ppm: int, taker_ppm: int, rules: Rules
     ) -> None:
         decimals = instrument.price_decimals + instrument.qty_decimals
         if decimals + _PPM_DIGITS > UNIT:
             raise ConfigError("instrument", f"{decimals} decimals of a notional leave no room for exact fees",
                               f"Price and quantity may have {UNIT - _PPM_DIGITS} together")  # fmt: skip
+        self.symbol = instrument.symbol
         self.base, slash, self.quote = instrument.symbol.partition("/")
         if not slash or ":" in self.quote or instrument.contract_size != 1:
             raise ConfigError("instrument", f"{instrument.symbol} is no spot pair BASE/QUOTE in whole units")
         for name, ppm in (("maker_ppm", maker_ppm), ("taker_ppm", taker_ppm)):
             if not 0 <= ppm < PPM:
                 raise ConfigError(name, f"{ppm} is not 0 to a million")
-        self.accounts = accounts
+        self.accounts, self.rules = accounts, rules
+        self.has_book = False
+        """Is the outside market there?"""
         self.bids, self.asks = HalfBook(Side.BUY), HalfBook(Side.SELL)
         self.stops = Stops()
         self.desk: defaultdict[str, AccountOrders] = defaultdict(AccountOrders)
         self.lists: dict[int, OrderList] = {}
         """Open ones."""
-        self.average = AveragePrice(average_s)
+        self.average = AveragePrice(rules.average_s)
         self.low = self.high = 0
         """Range of the trades that stops have not heard of; 0 and 0 where there are none."""
         self.prints: list[PublicTrade] = []
         self.executions: list[Execution | ListUpdate] = []
         self._trade_id = 0
         self._fee_ppm = (taker_ppm, maker_ppm)
-        self._base_unit = 10 ** (UNIT - instrument.qty_decimals)
-        self.quote_unit = 10 ** (UNIT - decimals)
+        self._base_unit: int = 10 ** (UNIT - instrument.qty_decimals)
+        self.quote_unit: int = 10 ** (UNIT - decimals)
 
     def half(self, side: Side) -> HalfBook:
         return self.bids if side is Side.BUY else self.asks
 
     def opposite(self, side: Side) -> HalfBook:
         return self.asks if side is Side.BUY else self.bids
+
+    def crosses(self, side: Side, price: int) -> bool:
+        """Would an order at `price` take?"""
+        best = self.opposite(side).best()
+        return best > 0 and side * (price - best) >= 0
+
+    def reference(self, now_ns: int) -> int:
+        """The average price, the mid before the first trade, or 0."""
+        bid, ask = self.bids.best(), self.asks.best()
+        return self.average.value(now_ns) or ((bid + ask) // 2 if bid and ask else 0)
 
     # --- money ----------------------------------------------------------------------------------------------
 
@@ -92,7 +105,8 @@ class Floor:
     # --- trades ---------------------------------------------------------------------------------------------
 
     def trade(
-        self, now_ns: int, maker: ExchangeOrder | None, taker: ExchangeOrder | None, side: Side, price: int, qty: int
+        self, now_ns: int, maker: ExchangeOrder | None, taker: ExchangeOrder | None, side: Side, price: int,
+        qty: int,
     ) -> None:  # fmt: skip
         """One trade; `side` is the aggressor's, None is the outside. A maker's place in the book follows."""
         self.print(now_ns, side, price, qty)
@@ -142,8 +156,8 @@ class Floor:
         self.report(ExecutionKind.TRADE, order, now_ns, price, qty, maker, fee, asset, self._trade_id)
         self.desk[account].trades.append(
             AccountTrade(
-                self._trade_id, order.order_id, order.list_id, order.client_id, now_ns, side, price, qty, maker,
-                fee, asset,
+                self._trade_id, order.order_id, order.list_id, order.client_id, now_ns, side, price, qty,
+                maker, fee, asset,
             )
         )  # fmt: skip
         if order.list_id in self.lists:
@@ -182,6 +196,16 @@ class Floor:
         elif order.order_id in self.stops:
             self.stops.remove(order)
             self.desk[order.account].stops -= 1
+
+    def reduce(self, order: ExchangeOrder, qty: int, now_ns: int) -> None:
+        """A smaller quantity keeps its place."""
+        gone = order.qty - qty
+        order.qty, order.updated_ns = qty, now_ns
+        self.hold(order, self.need(order))
+        if order.in_book:
+            self.half(order.side).shrink(order, gone)
+            order.resting = order.resting._replace(qty=qty)
+        self.report(ExecutionKind.REPLACED, order, now_ns)
 
     def close(
         self, order: ExchangeOrder, now_ns: int, status: Status, kind: ExecutionKind, reason: str = ""

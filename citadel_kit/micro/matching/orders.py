@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from citadel_kit.errors import TradeError
 from citadel_kit.micro.matching.queue import Resting
@@ -36,6 +36,10 @@ PRICED_TYPES = frozenset(
 """Have a limit price."""
 STOP_TYPES = frozenset((OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT))
 """Trigger when the price goes against the position they close."""
+
+
+OWN_PREFIX: Final = "exchange-"
+"""Of the client ids that the engine makes up."""
 
 
 class Tif(IntEnum):
@@ -179,7 +183,7 @@ class ExchangeOrder:
 
     def __init__(self, request: OrderRequest, order_id: int, now_ns: int) -> None:
         self.account, self.symbol, self.order_id, self.list_id = request.account, request.symbol, order_id, -1
-        self.client_id = request.client_id or f"citadel-{order_id}"
+        self.client_id = request.client_id or f"{OWN_PREFIX}{order_id}"
         self.side, self.type, self.tif, self.stp = request.side, request.type, request.tif, request.stp
         self.qty, self.quote_qty = request.qty, request.quote_qty
         self.price, self.stop_price = request.price, request.stop_price
