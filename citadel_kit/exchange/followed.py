@@ -19,13 +19,19 @@ _NOTHING: Final[Levels] = np.empty((0, 2), np.int64)
 
 
 def shown_at(venues: Sequence[str], instruments: Sequence[Instrument]) -> dict[str, list[Instrument]]:
-    """The same instruments under the names of other venues, with the decimals they have."""
-    return {
-        venue: [
-            replace(i, venue=venue, venue_symbol=settings.venue_symbol(venue, i.symbol)) for i in instruments
-        ]
-        for venue in venues
-    }
+    """The same instruments at other venues, with the decimals they have; contracts as if they were spot."""
+    return {venue: [_spot(venue, i) for i in instruments] for venue in venues}
+
+
+def _spot(venue: str, instrument: Instrument) -> Instrument:
+    pair = spot_symbol(instrument.symbol)
+    name = settings.venue_symbol(venue, pair)
+    return replace(instrument, venue=venue, symbol=pair, venue_symbol=name, contract_size=1.0)
+
+
+def spot_symbol(symbol: str) -> str:
+    """`BTC/USDT:USDT` → `BTC/USDT`."""
+    return symbol.partition(":")[0]
 
 
 class Follower:
@@ -33,6 +39,7 @@ class Follower:
 
     def __init__(self, session: Session, symbol: str, venues: Sequence[str]) -> None:
         self._feed, self._symbol, self._venues = session.feeds[symbol], symbol, tuple(venues)
+        self._shown = spot_symbol(symbol)
         self._known = False
         self._bids, self._asks = _NOTHING, _NOTHING
 
@@ -46,7 +53,7 @@ class Follower:
             elif isinstance(effect, Traded) and effect.trade.symbol == self._symbol and self._known:
                 trade = effect.trade
                 for venue in self._venues:
-                    yield OutsideTrade(at_ns, venue, self._symbol, trade.price, trade.qty, trade.side)
+                    yield OutsideTrade(at_ns, venue, self._shown, trade.price, trade.qty, trade.side)
 
     def lost(self, at_ns: int) -> Iterator[OutsideEvent]:
         yield from self._changed(FeedState.INIT, at_ns)
@@ -56,7 +63,7 @@ class Follower:
             return
         self._known = False
         for venue in self._venues:
-            yield OutsideLost(at_ns, venue, self._symbol)
+            yield OutsideLost(at_ns, venue, self._shown)
 
     def _book(self, at_ns: int) -> Iterator[OutsideEvent]:
         if self._feed.state != FeedState.LIVE:
@@ -68,7 +75,7 @@ class Follower:
         else:
             changes = bids, asks
         for venue in self._venues:
-            yield OutsideBook(at_ns, venue, self._symbol, not self._known, *changes)
+            yield OutsideBook(at_ns, venue, self._shown, not self._known, *changes)
         self._known, self._bids, self._asks = True, bids, asks
 
 

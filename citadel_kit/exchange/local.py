@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from citadel_kit import clock
 from citadel_kit.errors import ConfigError, EngineClosed
@@ -21,7 +21,8 @@ from citadel_kit.venues import Endpoints
 
 T = TypeVar("T")
 
-_WAIT_S = 30.0
+_WAIT_S: Final = 30.0
+_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only named here
 
 
 class LocalExchange:
@@ -102,7 +103,7 @@ class LocalExchange:
 
     @property
     def admin_url(self) -> str:
-        return f"http://{self._server.host}:{self.port}/admin"
+        return f"http://{self._address()}/admin"
 
     def endpoints(self, venue: str) -> Endpoints:
         """For the kit's own codecs and drivers."""
@@ -149,18 +150,30 @@ class LocalExchange:
 
         return self._await(run())
 
+    def check(self) -> None:
+        """Raises EngineClosed where it is not running, or its market failed."""
+        if self._loop is None:
+            raise EngineClosed("this exchange is not running")
+        if self._server.failure is not None:
+            raise EngineClosed(f"the exchange's market failed: {self._server.failure}", self._server.failure)
+
     # --- how ---
 
     def _base(self, scheme: str, venue: str) -> str:
-        return f"{scheme}://{self._server.host}:{self.port}/{venue}"
+        return f"{scheme}://{self._address()}/{venue}"
+
+    def _address(self) -> str:
+        """Where clients on this machine find it."""
+        host = _ANYWHERE.get(self._server.host, self._server.host)
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     def _await(self, job: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None:
+        try:
+            self.check()
+        except EngineClosed:
             job.close()
-            raise EngineClosed("this exchange is not running")
-        if self._server.failure is not None:
-            job.close()
-            raise EngineClosed(f"the exchange's market failed: {self._server.failure}", self._server.failure)
+            raise
+        assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(job, self._loop).result(_WAIT_S)
 
     @staticmethod

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from citadel_kit import clock
+from citadel_kit import clock, ladder
 from citadel_kit.errors import VenueUnreachable
 from citadel_kit.exchange.followed import Follower, shown_at
 from citadel_kit.exchange.markets import OutsideEvent
@@ -48,6 +48,7 @@ class LiveMarket:
     async def run(self, push: Callable[[OutsideEvent], None]) -> None:
         """Until cancelled; lost connections are opened again after the session's back-off."""
         self._push = push
+        await asyncio.to_thread(ladder.warm_up)
         timer = asyncio.create_task(self._tick())
         try:
             while True:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from citadel_kit import ladder
 from citadel_kit.exchange.followed import Follower, shown_at
 from citadel_kit.exchange.markets import OutsideEvent
 from citadel_kit.micro.session import Connect, Effect, FetchSnapshot, Session, SessionConfig
@@ -32,6 +33,7 @@ class TapeMarket:
         self.instrument = replace(instrument, venue=self._name)
         self.start_ns = start_ns
         self.instruments = shown_at(self._venues, [self.instrument])
+        ladder.warm_up()
 
     def events(self) -> Iterator[OutsideEvent]:
         shift_ns = self.start_ns - self._source.start_ns
