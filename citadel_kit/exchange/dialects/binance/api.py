@@ -108,7 +108,9 @@ class Api:
             known = api_key(self.venue, key)
             if call.security > Security.KEY:
                 check_signed(known, params, payload, signature, now_ms, call.security)
-        counts = None
-        if call.orders and known is not None:
-            counts = self.usage.order(known.account, call.orders, now_ms)
-        return Answer(call.run(self, Request(params, now_ns, known)), used, counts)
+        account = known.account if call.orders and known is not None else ""
+        if account:
+            self.usage.check_orders(account, call.orders, now_ms)
+        result = call.run(self, Request(params, now_ns, known))
+        counts = self.usage.count_orders(account, call.orders, now_ms) if account else None
+        return Answer(result, used, counts)

@@ -65,7 +65,7 @@ class Usage:
         self._orders: dict[str, tuple[Window, Window]] = {}
 
     def spend(self, address: str, weight: int, now_ms: int) -> int:
-        """The weight used in this minute, this request's included. Raises ApiError 429 and, in the end, 418."""
+        """The weight used in this minute, with this request's. Raises ApiError 429 and, in the end, 418."""
         client = _of(self._addresses, address, _Address)
         if now_ms < client.banned_until_ms:
             raise _banned(client.banned_until_ms, now_ms)
@@ -77,20 +77,23 @@ class Usage:
                 raise _banned(client.banned_until_ms, now_ms)
             raise ApiError(
                 -1003,
-                f"Too much request weight used; current limit is {self.limits.weight_per_minute} request "
-                "weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.",
+                f"Too much request weight used; current limit is {self.limits.weight_per_minute} request"
+                " weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling"
+                " the API.",
                 429,
                 headers=_retry_after(client.weight.left_ms(now_ms)),
             )
         client.weight.count += weight
         return client.weight.count
 
-    def order(self, account: str, count: int, now_ms: int) -> tuple[int, int]:
-        """Orders of the account in these ten seconds and this day. Raises ApiError 429 where that is too much."""
-        short, day = _of(self._orders, account, lambda: (Window(_TEN_SECONDS_MS), Window(_DAY_MS)))
-        for window, limit, words in (
-            (short, self.limits.orders_per_10s, "10 SECOND"),
-            (day, self.limits.orders_per_day, "1 DAY"),
+    def check_orders(self, account: str, count: int, now_ms: int) -> None:
+        """Raises ApiError 429 where `count` more would be too many."""
+        windows = self._windows(account)
+        for window, limit, words in zip(
+            windows,
+            (self.limits.orders_per_10s, self.limits.orders_per_day),
+            ("10 SECOND", "1 DAY"),
+            strict=True,
         ):
             if window.at(now_ms) + count > limit:
                 raise ApiError(
@@ -99,9 +102,16 @@ class Usage:
                     429,
                     headers=_retry_after(window.left_ms(now_ms)),
                 )
-        short.count += count
-        day.count += count
-        return short.count, day.count
+
+    def count_orders(self, account: str, count: int, now_ms: int) -> tuple[int, int]:
+        """Those that were accepted, in these ten seconds and this day, with these."""
+        short, day = self._windows(account)
+        counts = short.at(now_ms) + count, day.at(now_ms) + count
+        short.count, day.count = counts
+        return counts
+
+    def _windows(self, account: str) -> tuple[Window, Window]:
+        return _of(self._orders, account, lambda: (Window(_TEN_SECONDS_MS), Window(_DAY_MS)))
 
     def counts(self, account: str, now_ms: int) -> tuple[int, int]:
         windows = self._orders.get(account)

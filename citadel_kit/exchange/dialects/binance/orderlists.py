@@ -61,7 +61,7 @@ def _place(
     api: Api, request: Request, symbol: Symbol, limit: OrderRequest, stop: OrderRequest
 ) -> dict[str, Any]:
     list_name = request.params.client_id("listClientOrderId") or api.new_id()
-    shape = response_type(request.params, limit.type)
+    shape = response_type(request.params, "RESULT")
     with refusals(NEW_ORDER_REJECTED):
         list_id, legs = api.venue.place_oco(limit, stop, list_name)
     ids = (legs[0].order_id, legs[1].order_id)
@@ -140,7 +140,8 @@ def _which(api: Api, request: Request) -> int | None:
     if not params.has("orderListId") and not name:
         raise either("orderListId", "listClientOrderId")
     wanted = params.integer("orderListId", -1)
-    for list_id, entry in api.lists.items():
+    entries: list[tuple[int, ListEntry]] = api.lists.items()
+    for list_id, entry in entries:
         if entry.account == request.account and (list_id == wanted or (wanted < 0 and entry.name == name)):
             return list_id
     return None

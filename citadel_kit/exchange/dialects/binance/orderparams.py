@@ -30,7 +30,8 @@ from citadel_kit.micro.matching import (
 from citadel_kit.types import Side
 
 RESPONSES: Final = ("ACK", "RESULT", "FULL")
-_DEFAULT_FULL: Final = frozenset((OrderType.LIMIT, OrderType.MARKET))
+DEFAULT_RESPONSE: Final = {OrderType.LIMIT: "FULL", OrderType.MARKET: "FULL"}
+"""Of other types: ACK."""
 
 
 class Names(NamedTuple):
@@ -83,8 +84,8 @@ def side(params: Params) -> Side:
     return Side[text]
 
 
-def response_type(params: Params, order_type: OrderType) -> str:
-    text = params.text("newOrderRespType", "FULL" if order_type in _DEFAULT_FULL else "ACK")
+def response_type(params: Params, default: str) -> str:
+    text = params.text("newOrderRespType", default)
     if text not in RESPONSES:
         raise invalid_data("newOrderRespType")
     return text

@@ -43,6 +43,8 @@ class Params:
     def of_query(cls, raw: str) -> Params:
         try:
             pairs = parse_qsl(raw, keep_blank_values=True, max_num_fields=100, errors="strict")
+        except UnicodeDecodeError:
+            raise ApiError(-1100, "Illegal characters found in a parameter.") from None
         except ValueError:
             raise ApiError(-1101, "Too many parameters; expected '100' and received more.") from None
         return cls(pairs)

@@ -19,6 +19,7 @@ from citadel_kit.exchange.dialects.binance.errors import (
     refusals,
 )
 from citadel_kit.exchange.dialects.binance.orderparams import (
+    DEFAULT_RESPONSE,
     find_order,
     order_request,
     quantity,
@@ -36,7 +37,7 @@ _RESTRICTIONS: Final = {"ONLY_NEW": Status.NEW, "ONLY_PARTIALLY_FILLED": Status.
 def place(api: Api, request: Request) -> dict[str, Any]:
     symbol = api.symbol(request.params)
     order = order_request(api, request, symbol)
-    shape = response_type(request.params, order.type)
+    shape = response_type(request.params, DEFAULT_RESPONSE.get(order.type, "ACK"))
     with refusals(NEW_ORDER_REJECTED):
         placed = api.venue.place(order)
     return report(api, symbol, placed, shape)
@@ -46,7 +47,7 @@ def test(api: Api, request: Request) -> dict[str, Any]:
     """Checks what `place` checks of the parameters, and the filters; places nothing."""
     symbol = api.symbol(request.params)
     order = order_request(api, request, symbol)
-    response_type(request.params, order.type)
+    response_type(request.params, DEFAULT_RESPONSE.get(order.type, "ACK"))
     with refusals(NEW_ORDER_REJECTED):
         check(symbol.engine.rules, order, symbol.engine.average_price(request.now_ns))
     return {}
@@ -111,7 +112,7 @@ def cancel_replace(api: Api, request: Request) -> dict[str, Any]:
         raise invalid_data("cancelReplaceMode")
     which = which_order(params, "cancelOrderId", "cancelOrigClientOrderId")
     new = order_request(api, request, symbol)
-    shape = response_type(params, new.type)
+    shape = response_type(params, DEFAULT_RESPONSE.get(new.type, "ACK"))
     _check_cancelable(api, request, symbol, which)
     with refusals(NEW_ORDER_REJECTED):
         both = api.venue.cancel_replace(

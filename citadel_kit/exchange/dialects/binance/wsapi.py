@@ -67,7 +67,7 @@ class _Connection:
             said = {"id": request_id, "status": 200, "result": answer.result}
         except ApiError as error:
             said = {"id": request_id, "status": error.status, "error": error.body()}
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a client sent, the server goes on
             _log.exception("websocket API")
             said = {"id": request_id, "status": 500, "error": internal().body()}
         if answer is not None and params.text("returnRateLimits").lower() != "false":
