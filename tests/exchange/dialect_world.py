@@ -1,4 +1,4 @@
-"""A venue of a made-up outside market, one wire of a dialect, and one of our sessions on it, in virtual time."""
+"""A venue of a made-up outside market, a wire of a dialect, and our session on it, in virtual time."""
 
 from __future__ import annotations
 
@@ -40,22 +40,27 @@ class Outside:
 
     start_ns = START_NS
 
-    def __init__(self, of: Instrument, seed: int, seconds: float) -> None:
+    def __init__(self, of: Instrument, seed: int, seconds: float, every_ms: int) -> None:
         self.instruments = {of.venue: [of]}
-        self._args = of.venue, of.symbol, seed, seconds
+        self._of, self._seed, self._seconds, self._every_ms = of, seed, seconds, every_ms
 
     def events(self) -> Iterator[OutsideEvent]:
-        return outside(*self._args)
+        return outside(self._of.venue, self._of.symbol, self._seed, self._seconds, self._every_ms)
 
 
 def instrument(venue: str, symbol: str = "BTC/USDT") -> Instrument:
     name = venue_symbol(venue, symbol)
     return Instrument(
-        venue=venue, symbol=symbol, venue_symbol=name, price_decimals=2, qty_decimals=5, min_notional=5 * 10**7
+        venue=venue,
+        symbol=symbol,
+        venue_symbol=name,
+        price_decimals=2,
+        qty_decimals=5,
+        min_notional=5 * 10**7,
     )
 
 
-def outside(venue: str, symbol: str, seed: int, seconds: float) -> Iterator[OutsideEvent]:
+def outside(venue: str, symbol: str, seed: int, seconds: float, every_ms: int) -> Iterator[OutsideEvent]:
     """A book of 600 levels a side that changes anywhere, wanders, and is traded with."""
     rng = random.Random(seed)
     mid = 5_000_000
@@ -64,7 +69,7 @@ def outside(venue: str, symbol: str, seed: int, seconds: float) -> Iterator[Outs
         sides[0][mid - step], sides[1][mid + step] = rng.randint(1, 10**6), rng.randint(1, 10**6)
     yield OutsideBook(START_NS, venue, symbol, True, *(list(s.items()) for s in sides))
     at_ns = START_NS
-    while (at_ns := at_ns + rng.randint(1, 15) * MS) < START_NS + seconds * SECOND:
+    while (at_ns := at_ns + rng.randint(1, 2 * every_ms) * MS) < START_NS + seconds * SECOND:
         changes: list[dict[int, int]] = [{}, {}]
         for _ in range(rng.randint(1, 4)):
             side = rng.randrange(2)
@@ -76,8 +81,10 @@ def outside(venue: str, symbol: str, seed: int, seconds: float) -> Iterator[Outs
                 continue
             qty = 0 if rng.random() < 0.4 and len(sides[side]) > 50 else rng.randint(1, 10**6)
             changes[side][price] = qty
-            sides[side].update(changes[side])
-            sides[side] = {p: q for p, q in sides[side].items() if q}
+            if qty:
+                sides[side][price] = qty
+            else:
+                sides[side].pop(price, None)
         if rng.random() < 0.2:
             side = rng.choice((Side.BUY, Side.SELL))
             price = min(sides[1]) if side == Side.BUY else max(sides[0])
@@ -85,10 +92,10 @@ def outside(venue: str, symbol: str, seed: int, seconds: float) -> Iterator[Outs
         yield OutsideBook(at_ns, venue, symbol, False, *(list(c.items()) for c in changes))
 
 
-def make_venue(name: str, *, seed: int = 1, seconds: float = 10.0) -> tuple[World, Venue]:
+def make_venue(name: str, *, seed: int = 1, seconds: float = 10.0, every_ms: int = 8) -> tuple[World, Venue]:
     """Its world is at the first moment: the book is there, nothing was told yet."""
     of, accounts = instrument(name), Accounts()
-    world = World(Outside(of, seed, seconds), START_NS)
+    world = World(Outside(of, seed, seconds, every_ms), START_NS)
     symbol = Symbol(of, MatchingEngine(of, accounts), Candles(of.symbol))
     venue = Venue(name, world, {of.symbol: symbol}, accounts, Fees(10, 10), Faults(seed))
     world.venues[name] = venue
@@ -135,7 +142,7 @@ class Client:
         self._deliver(self.wire.saw(event))
 
     def _deliver(self, frames: Iterable[Out]) -> None:
-        for out in frames:
+        for out in list(frames):  # an answer to one may change the wire
             self.frames.append(out.text)
             if not self.drops(out):
                 self._do(self.session.on_frame(out.text.encode(), self.world.now_ns))

@@ -30,6 +30,12 @@ def plain(units: int, decimals: int) -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
+def step_decimals(step: int, decimals: int) -> int:
+    """Of numbers that are multiples of `step`: 10 with six decimals makes five."""
+    _, _, fraction = plain(step, decimals).partition(".")
+    return len(fraction)
+
+
 def millis(ns: int) -> int:
     return ns // _MILLISECOND
 

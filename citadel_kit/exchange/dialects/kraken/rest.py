@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from citadel_kit.exchange.dialects.day import day
 from citadel_kit.exchange.dialects.kraken.names import asset, pair
-from citadel_kit.exchange.dialects.rendering import Pairs, fixed, iso
+from citadel_kit.exchange.dialects.rendering import Pairs, fixed, iso, step_decimals
 from citadel_kit.exchange.dialects.rest import (
     BadRequest,
     Call,
@@ -201,8 +201,8 @@ def _pair(venue: Venue, instrument: Instrument) -> dict[str, Any]:
         "quote": names.quote.id,
         "lot": "unit",
         "cost_decimals": price,
-        "pair_decimals": price,
-        "lot_decimals": qty,
+        "pair_decimals": step_decimals(instrument.tick, price),
+        "lot_decimals": step_decimals(instrument.lot, qty),
         "lot_multiplier": 1,
         "leverage_buy": [],
         "leverage_sell": [],
