@@ -32,7 +32,7 @@ from citadel_kit.venues import Endpoints, endpoints
 ACCOUNT: Final = "main"
 FILLS: Final = {"queue": QueueConfig(), "pessimistic": QueueConfig(pessimistic=True)}
 _GENERIC: Final = Instrument(
-    venue="", symbol="", venue_symbol="", price_decimals=2, qty_decimals=6, lot=10, min_notional=5 * 10**8
+    venue="", symbol="", venue_symbol="", price_decimals=2, qty_decimals=5, min_notional=5 * 10**7
 )
 
 
