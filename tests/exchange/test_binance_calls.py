@@ -189,7 +189,7 @@ def test_a_key_that_may_not_trade_may_look() -> None:
         ({"trailingDelta": "100"}, -2010, "Trailing stop orders are not supported"),
         ({"pegPriceType": "PRIMARY_PEG"}, -2010, "Pegged orders are not supported"),
         ({"type": "LIMIT_MAKER"}, -1106, "timeInForce"),
-        ({"type": "LIMIT_MAKER", "timeInForce": None, "price": "60000.10"}, -2010, "immediately match and take"),
+        ({"type": "LIMIT_MAKER", "timeInForce": None, "price": "60000.10"}, -2010, "match and take"),
         ({"type": "MARKET", "timeInForce": None}, -1106, "price"),
         ({"type": "MARKET", "timeInForce": None, "price": None, "quantity": None}, -1102, "quoteOrderQty"),
         ({"type": "MARKET", "timeInForce": None, "price": None, "quoteOrderQty": "9"}, -1128, "Combination"),

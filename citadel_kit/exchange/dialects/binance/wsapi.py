@@ -155,6 +155,7 @@ def _request_id(message: Any) -> int | str | None:
 
 def _parts(message: Any) -> tuple[str, dict[str, Any]]:
     method, params = message.get("method"), message.get("params", {})
-    if not isinstance(method, str) or not isinstance(params, dict | None):
+    named = isinstance(method, str) and not isinstance(method, Number)
+    if not named or not isinstance(params, dict | None):
         raise ApiError(-1135, "Invalid JSON Request")
     return method, params or {}
