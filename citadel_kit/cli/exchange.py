@@ -22,6 +22,8 @@ WARNING = """\
 *  nothing else. Never give it the keys of a real account.            *
 **********************************************************************"""
 
+_OPEN = "WARNING: it listens on {host}: everyone who can reach this machine can use it and switch its faults."
+
 
 def exchange(
     market: Annotated[
@@ -81,7 +83,9 @@ def exchange(
     )
     try:
         with local:
-            print(_greeting(local, host), flush=True)
+            if not _is_loopback(host):
+                print(_OPEN.format(host=host), file=sys.stderr)
+            print(greeting(local), flush=True)
             _wait(local, seconds)
     except KeyboardInterrupt:
         pass
@@ -97,14 +101,9 @@ def _wait(local: LocalExchange, seconds: float) -> None:
         local.check()
 
 
-def _greeting(local: LocalExchange, host: str) -> str:
+def greeting(local: LocalExchange) -> str:
+    """What it is not, where it is, and the lines that point ccxt at it."""
     lines = [WARNING, ""]
-    if not _is_loopback(host):
-        print(
-            f"WARNING: it listens on {host}: everyone who can reach this machine can use it and switch its "
-            "faults.",
-            file=sys.stderr,
-        )
     for venue, url in local.urls.items():
         lines += [f"{venue:>9}  {url}", f"{'':>9}  {local.endpoints(venue).stream}"]
     lines += [f"{'admin':>9}  {local.admin_url}/status", "", "import ccxt"]

@@ -55,6 +55,7 @@ class Socket:
         self._news = asyncio.Event()
         self._closing: tuple[int, str] | None = None
         self._gone = False
+        self._answers_fail = self._muted = False
         self._credit, self._credit_ns = limits.messages_per_s * 10, clock.now_ns()
 
     @property
@@ -67,8 +68,13 @@ class Socket:
         *,
         on_open: Callable[[], None] | None = None,
         on_close: Callable[[], None] | None = None,
+        answers_fail: bool = False,
     ) -> web.WebSocketResponse:
-        """Until either side ends it. `on_close` is called in any case once the connection stood."""
+        """Until either side ends it. `on_close` is called in any case once the connection stood.
+
+        `answers_fail`: its messages are requests, which the fault `timeout` leaves without a reply.
+        """
+        self._answers_fail = answers_fail
         await self._response.prepare(self._request)
         self.venue.connections.add(self)
         writer = asyncio.create_task(self._write())
@@ -89,7 +95,7 @@ class Socket:
 
     def send(self, text: str, kind: Kind = "reply") -> None:
         """In order, without waiting. A client that reads too slowly is cut."""
-        if not self.open:
+        if not self.open or (self._muted and kind == "reply"):
             return
         if kind != "market":
             self._put(text)
@@ -174,8 +180,7 @@ class Socket:
                 break
             delay_ns = self.venue.travel_ns(self.venue.to_venue)
             if not delay_ns and due_s <= loop.time():
-                self.venue.catch_up()
-                on_message(message.data)
+                self._handle(on_message, message.data)
                 continue
             due_s = max(due_s, loop.time() + delay_ns / clock.SECOND)
             incoming = loop.call_at(due_s, self._arrive, on_message, message.data)
@@ -184,11 +189,20 @@ class Socket:
 
     def _arrive(self, on_message: Callable[[str], None], text: str) -> None:
         try:
-            self.venue.catch_up()
-            on_message(text)
+            self._handle(on_message, text)
         except Exception:
             self.cut()
             raise
+
+    def _handle(self, on_message: Callable[[str], None], text: str) -> None:
+        self.venue.catch_up()
+        config = self.venue.faults.config
+        unanswered = self._answers_fail and self.venue.faults.strikes("timeout", config.timeout)
+        if unanswered and config.timeout_moment == "before":
+            return
+        self._muted = unanswered
+        on_message(text)
+        self._muted = False
 
     def _may_send(self) -> bool:
         """A bucket of credit: ten seconds' worth at the most."""

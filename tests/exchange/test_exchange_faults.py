@@ -205,6 +205,22 @@ def test_no_answer_before_or_after_the_order_took_effect(
     assert client.open_ids() == (["mine"] if carried_out else [])
 
 
+@pytest.mark.parametrize(("moment", "carried_out"), [("before", False), ("after", True)])
+def test_the_websocket_api_too_leaves_requests_without_an_answer(
+    exchange: LocalExchange, client: PlainClient, moment: str, carried_out: bool
+) -> None:
+    with client.user_data() as socket:
+        exchange.faults(timeout=1.0, timeout_moment=moment)
+        client.send_order(socket, newClientOrderId="mine")
+        said = all_for(socket, 0.4)
+        assert [m["event"]["x"] for m in said if m.get("event", {}).get("e") == "executionReport"] == (
+            ["NEW"] if carried_out else []
+        )
+        assert not [message for message in said if "status" in message]
+        exchange.faults(timeout=0.0)
+    assert client.open_ids() == (["mine"] if carried_out else [])
+
+
 @pytest.mark.parametrize(
     ("reject", "order", "status", "code"),
     [

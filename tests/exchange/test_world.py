@@ -83,7 +83,7 @@ def test_what_is_put_off_to_the_past_happens_now_and_the_past_changes_nothing() 
 
 
 def told(cuts: list[int], seed: int = 3) -> list[Any]:
-    """Everything three venues say in two seconds, with orders at fixed times; `cuts`: further stops, in ms."""
+    """All that three venues say in two seconds, with orders at fixed times; `cuts`: further stops, in ms."""
     world = synthetic_world(venues=VENUES, seed=seed)
     said: list[Any] = []
     for venue in world.venues.values():

@@ -45,7 +45,7 @@ class _Connection:
         self._count = 0
 
     async def run(self) -> web.WebSocketResponse:
-        return await self._socket.run(self._heard, on_close=self._end)
+        return await self._socket.run(self._heard, on_close=self._end, answers_fail=True)
 
     def _end(self) -> None:
         for stop in self._subscriptions.values():
