@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from citadel_kit.exchange.dialects.binance import orderjson
 from citadel_kit.exchange.dialects.binance.api import Api, Request
 from citadel_kit.exchange.dialects.binance.errors import (
     ApiError,
@@ -19,7 +18,7 @@ from citadel_kit.exchange.dialects.binance.info import assets
 from citadel_kit.exchange.dialects.binance.limits import rate_limits
 from citadel_kit.exchange.dialects.binance.orderparams import find_order, which_order
 from citadel_kit.exchange.dialects.binance.params import Params
-from citadel_kit.exchange.dialects.binance.text import ZERO, decimal, ms
+from citadel_kit.exchange.dialects.binance.text import ZERO, decimal
 from citadel_kit.exchange.venue import Symbol
 from citadel_kit.micro.matching import UNIT, OrderRefused
 
@@ -84,7 +83,7 @@ def order(api: Api, request: Request) -> dict[str, Any]:
         found = find_order(symbol, request.account, which)
     except OrderRefused:
         raise no_such_order() from None
-    return orderjson.query(symbol, found)
+    return api.writer(symbol).query(found)
 
 
 def open_orders_weight(params: Params) -> int:
@@ -92,8 +91,11 @@ def open_orders_weight(params: Params) -> int:
 
 
 def open_orders(api: Api, request: Request) -> list[dict[str, Any]]:
-    symbols = _symbols(api, request)
-    return [orderjson.query(s, o) for s in symbols for o in s.engine.open_orders(request.account)]
+    return [
+        writer.query(o)
+        for s, writer in ((s, api.writer(s)) for s in _symbols(api, request))
+        for o in s.engine.open_orders(request.account)
+    ]
 
 
 def all_orders(api: Api, request: Request) -> list[dict[str, Any]]:
@@ -102,15 +104,15 @@ def all_orders(api: Api, request: Request) -> list[dict[str, Any]]:
     symbol = api.symbol(params)
     start, end = _span(params)
     first = params.integer("orderId", -1)
-    limit = params.limit(500, 1000)
+    limit, writer = params.limit(500, 1000), api.writer(symbol)
     kept = [
         o
         for o in symbol.engine.all_orders(request.account)
-        if o.order_id >= first and start <= ms(o.created_ns) <= end
+        if o.order_id >= first and start <= writer.ms(o.created_ns) <= end
     ]
     kept.sort(key=lambda o: o.order_id)
     kept = kept[:limit] if first >= 0 or params.has("startTime") else kept[-limit:]
-    return [orderjson.query(symbol, o) for o in kept]
+    return [writer.query(o) for o in kept]
 
 
 def my_trades_weight(params: Params) -> int:
@@ -124,14 +126,14 @@ def my_trades(api: Api, request: Request) -> list[dict[str, Any]]:
     of, first = params.integer("orderId", -1), params.integer("fromId", -1)
     if first >= 0 and (params.has("startTime") or params.has("endTime")):
         raise ApiError(-1128, "Combination of optional parameters invalid.")
-    limit = params.limit(500, 1000)
+    limit, writer = params.limit(500, 1000), api.writer(symbol)
     kept = [
         t
         for t in symbol.engine.trades(request.account)
-        if t.trade_id >= first and start <= ms(t.at_ns) <= end and of in (-1, t.order_id)
+        if t.trade_id >= first and start <= writer.ms(t.at_ns) <= end and of in (-1, t.order_id)
     ]
     kept = kept[:limit] if first >= 0 or params.has("startTime") else kept[-limit:]
-    return [orderjson.trade(symbol, t) for t in kept]
+    return [writer.trade(t) for t in kept]
 
 
 def prevented_matches(api: Api, request: Request) -> list[Any]:

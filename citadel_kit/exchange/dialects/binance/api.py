@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from citadel_kit.exchange.dialects.binance.errors import bad_key, invalid_symbol
 from citadel_kit.exchange.dialects.binance.limits import Limits, Recent, Usage
 from citadel_kit.exchange.dialects.binance.listenkeys import ListenKeys
+from citadel_kit.exchange.dialects.binance.orderjson import Writer
 from citadel_kit.exchange.dialects.binance.params import Params
 from citadel_kit.exchange.dialects.binance.signing import (
     Security,
@@ -86,6 +87,9 @@ class Api:
             return self.venue.symbol_by_venue_name(text)
         except KeyError:
             raise invalid_symbol() from None
+
+    def writer(self, symbol: Symbol) -> Writer:
+        return Writer(symbol, self.venue.skew_ns)
 
     def cancel_id(self, symbol: str, order_id: int) -> str:
         """The name of the cancel that ended an order: the client's, or one that is the same at every look."""

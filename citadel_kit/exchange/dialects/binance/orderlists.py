@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from citadel_kit.exchange.dialects.binance import orderjson
 from citadel_kit.exchange.dialects.binance.api import Api, ListEntry, Request
 from citadel_kit.exchange.dialects.binance.errors import (
     CANCEL_REJECTED,
@@ -66,9 +65,10 @@ def _place(
         list_id, legs = api.venue.place_oco(limit, stop, list_name)
     ids = (legs[0].order_id, legs[1].order_id)
     api.lists.put(list_id, ListEntry(request.account, symbol.instrument.symbol, ids, list_name))
-    said = orderjson.order_list(symbol, list(legs), list_name)
-    write = orderjson.ack if shape == "ACK" else orderjson.result
-    return {**said, "orderReports": [write(symbol, leg) for leg in legs]}
+    said = api.writer(symbol).order_list(list(legs), list_name)
+    writer = api.writer(symbol)
+    write = writer.ack if shape == "ACK" else writer.result
+    return {**said, "orderReports": [write(leg) for leg in legs]}
 
 
 def cancel(api: Api, request: Request) -> dict[str, Any]:
@@ -111,15 +111,15 @@ def query_open(api: Api, request: Request) -> list[dict[str, Any]]:
 def report(api: Api, symbol: Symbol, list_id: int, entry: ListEntry) -> dict[str, Any]:
     """A list that was cancelled, with the cancel of each of its legs. Raises OrderRefused."""
     legs = list(_legs(symbol, entry))
-    reports = [orderjson.cancelled(symbol, leg, api.cancel_id(entry.symbol, leg.order_id)) for leg in legs]
-    return {**orderjson.order_list(symbol, list(legs), entry.name), "orderReports": reports}
+    reports = [api.writer(symbol).cancelled(leg, api.cancel_id(entry.symbol, leg.order_id)) for leg in legs]
+    return {**api.writer(symbol).order_list(list(legs), entry.name), "orderReports": reports}
 
 
 def _write(api: Api, entry: ListEntry) -> list[dict[str, Any]]:
     """The list; none where the engine has forgotten its orders."""
     symbol = api.venue.symbols[entry.symbol]
     try:
-        return [orderjson.order_list(symbol, list(_legs(symbol, entry)), entry.name)]
+        return [api.writer(symbol).order_list(list(_legs(symbol, entry)), entry.name)]
     except OrderRefused:
         return []
 

@@ -45,6 +45,8 @@ def _handler(api: Api, call: Call) -> Handler:
             return _response(_answer(api, call, request, query, body))
         except ApiError as error:
             return error_response(error)
+        except ConnectionError:  # it hung up; nobody is there to be answered
+            raise
         except Exception:  # noqa: BLE001 - whatever a client sent, the server goes on
             _log.exception("%s %s", request.method, request.path)
             return error_response(internal())

@@ -25,7 +25,7 @@ from citadel_kit.exchange.venue import AccountEvent
 MAX_STREAMS: Final = 1024
 """Of one connection."""
 _MAX_NAME: Final = 100
-_LIMITS: Final = SocketLimits(messages_per_s=5)
+_LIMITS: Final = SocketLimits(messages_per_s=5, ping_s=20.0)
 _VERBS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from citadel_kit.exchange.dialects.binance import orderjson, orderlists
+from citadel_kit.exchange.dialects.binance import orderlists
 from citadel_kit.exchange.dialects.binance.api import Api, Request
 from citadel_kit.exchange.dialects.binance.errors import (
     AMEND_REJECTED,
@@ -26,7 +26,7 @@ from citadel_kit.exchange.dialects.binance.orderparams import (
     response_type,
     which_order,
 )
-from citadel_kit.exchange.dialects.binance.text import ZERO, ms
+from citadel_kit.exchange.dialects.binance.text import ZERO
 from citadel_kit.exchange.venue import Symbol
 from citadel_kit.micro.matching import AccountTrade, ExchangeOrder, OrderRefused, Status
 from citadel_kit.micro.matching.filters import check
@@ -55,10 +55,10 @@ def test(api: Api, request: Request) -> dict[str, Any]:
 
 def report(api: Api, symbol: Symbol, order: ExchangeOrder, shape: str) -> dict[str, Any]:
     if shape == "ACK":
-        return orderjson.ack(symbol, order)
+        return api.writer(symbol).ack(order)
     if shape == "RESULT":
-        return orderjson.result(symbol, order)
-    return orderjson.full(symbol, order, _fills(symbol, order))
+        return api.writer(symbol).result(order)
+    return api.writer(symbol).full(order, _fills(symbol, order))
 
 
 def _fills(symbol: Symbol, order: ExchangeOrder) -> list[AccountTrade]:
@@ -100,7 +100,7 @@ def _cancelled(api: Api, symbol: Symbol, order: ExchangeOrder) -> dict[str, Any]
     entry = api.lists.get(order.list_id)
     if entry is not None:
         return orderlists.report(api, symbol, order.list_id, entry)
-    return orderjson.cancelled(symbol, order, api.cancel_id(order.symbol, order.order_id))
+    return api.writer(symbol).cancelled(order, api.cancel_id(order.symbol, order.order_id))
 
 
 def cancel_replace(api: Api, request: Request) -> dict[str, Any]:
@@ -169,9 +169,9 @@ def amend_keep_priority(api: Api, request: Request) -> dict[str, Any]:
         if qty == order.qty:
             raise ApiError(AMEND_REJECTED, "The requested action would change no state; rejecting.")
         amended = api.venue.amend(symbol.instrument.symbol, request.account, qty=qty, **which)
-    said = orderjson.query(symbol, amended)
+    said = api.writer(symbol).query(amended)
     return {
-        "transactTime": ms(amended.updated_ns),
+        "transactTime": api.writer(symbol).ms(amended.updated_ns),
         "executionId": amended.order_id,
         "amendedOrder": {
             "symbol": said["symbol"],

@@ -9,7 +9,7 @@ from typing import Any
 
 from citadel_kit.exchange.dialects.binance import orderjson
 from citadel_kit.exchange.dialects.binance.api import Api
-from citadel_kit.exchange.dialects.binance.text import ZERO, Scale, decimal, ms
+from citadel_kit.exchange.dialects.binance.text import ZERO, decimal, ms
 from citadel_kit.exchange.venue import AccountEvent, Symbol
 from citadel_kit.micro.matching import (
     UNIT,
@@ -35,7 +35,8 @@ def events(api: Api, event: AccountEvent) -> list[dict[str, Any]]:
 
 
 def execution_report(api: Api, symbol: Symbol, e: Execution, now_ms: int) -> dict[str, Any]:
-    o, scale = e.order, Scale(symbol.instrument)
+    o, writer = e.order, api.writer(symbol)
+    scale = writer.scale
     ended_by_cancel = e.kind == ExecutionKind.CANCELED
     own, original = o.client_id, ""
     if ended_by_cancel:  # `c` names the cancel then, and `C` the order
@@ -64,20 +65,20 @@ def execution_report(api: Api, symbol: Symbol, e: Execution, now_ms: int) -> dic
         "L": scale.price(e.price if is_trade else 0),
         "n": decimal(e.commission, UNIT) if is_trade else "0",
         "N": e.commission_asset if is_trade else None,
-        "T": ms(e.at_ns),
+        "T": writer.ms(e.at_ns),
         "t": e.trade_id if is_trade else -1,
         "I": o.order_id,
         "w": o.working,
         "m": bool(e.maker) if is_trade else False,
         "M": False,
-        "O": ms(o.created_ns),
+        "O": writer.ms(o.created_ns),
         "Z": scale.notional(o.quote_filled),
         "Y": scale.notional(e.price * e.qty if is_trade else 0),
         "Q": scale.notional(o.quote_qty),
         "V": Stp(o.stp).name,
     }
     if o.working_ns > 0:
-        report["W"] = ms(o.working_ns)
+        report["W"] = writer.ms(o.working_ns)
     return report
 
 
@@ -106,6 +107,6 @@ def list_status(api: Api, symbol: Symbol, update: ListUpdate, now_ms: int) -> di
         "L": "ALL_DONE" if done else "EXECUTING",
         "r": "NONE",
         "C": update.list_client_id,
-        "T": ms(update.at_ns),
+        "T": api.writer(symbol).ms(update.at_ns),
         "O": [{"s": name, "i": order_id, "c": client_id} for order_id, client_id in update.orders],
     }

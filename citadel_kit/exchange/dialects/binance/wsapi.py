@@ -24,7 +24,7 @@ from citadel_kit.exchange.socket import Socket, SocketLimits
 from citadel_kit.exchange.venue import AccountEvent
 
 _log = logging.getLogger(__name__)
-_LIMITS: Final = SocketLimits(messages_per_s=5_000)
+_LIMITS: Final = SocketLimits(messages_per_s=5_000, ping_s=20.0)
 """Request weights and order counts come long before."""
 _MAX_SUBSCRIPTIONS: Final = 1000
 _SUBSCRIBE: Final = ("userDataStream.subscribe", "userDataStream.subscribe.signature")
