@@ -232,8 +232,10 @@ class _Faulty:
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
-        except (web.HTTPException, ConnectionError):
+        except web.HTTPException:
             raise
+        except ConnectionError:  # it hung up; nobody is there to read this
+            return web.Response(status=400)
         except Exception:  # noqa: BLE001 - whatever a client sent, the server goes on
             _log.exception("%s %s %s", self._venue.name, request.method, request.path)
             return self._words("unknown", 500)
