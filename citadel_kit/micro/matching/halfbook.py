@@ -145,12 +145,10 @@ class HalfBook:
         """Tell the queues that a book update came. A queue nothing happened to would not change by it."""
         restless, self._restless = self._restless, set()
         for price in restless:
-            stated, lead = self._outside.get(price, 0), 0
+            stated = self._outside.get(price, 0)
             for order in self.queues[price].values():
-                place = on_level(config, order.resting, stated, 0, 0)
-                lead = max(lead, place.ahead)
-                order.resting = place if place.ahead == lead else place._replace(ahead=lead)
-                if place.unexplained:
+                order.resting = on_level(config, order.resting, stated, 0, 0)
+                if order.resting.unexplained:
                     self._restless.add(price)
 
     # --- changes --------------------------------------------------------------------------------------------

@@ -63,9 +63,8 @@ class Status(IntEnum):
     PARTIALLY_FILLED = 1
     FILLED = 2
     CANCELED = 3
-    REJECTED = 4
-    EXPIRED = 5
-    EXPIRED_IN_MATCH = 6
+    EXPIRED = 4
+    EXPIRED_IN_MATCH = 5
     """By self-trade prevention."""
 
 
@@ -223,9 +222,8 @@ class ExecutionKind(IntEnum):
     CANCELED = 2
     REPLACED = 3
     """Amended."""
-    REJECTED = 4
-    EXPIRED = 5
-    TRADE_PREVENTION = 6
+    EXPIRED = 4
+    TRADE_PREVENTION = 5
 
 
 class Execution(NamedTuple):
