@@ -111,7 +111,7 @@ class Client:
     venue: Venue
     drops: Callable[[Out], bool] = lambda out: False
     states: list[FeedState] = field(default_factory=list)
-    frames: list[str] = field(default_factory=list)
+    frames: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         symbols = [s.instrument for s in self.venue.symbols.values()]
@@ -124,6 +124,8 @@ class Client:
     def run(self, seconds: float, check: Callable[[], None] = lambda: None) -> None:
         """In steps of 10 ms; `check` after each in which the book is LIVE and nothing was told since."""
         for step in range(1, int(seconds * 100) + 1):
+            if self._closed:
+                self._connect()
             self.world.advance(self.world.now_ns + 10 * MS)
             if step % 10 == 0:
                 self._do(self.session.on_timer(self.world.now_ns))
@@ -134,12 +136,15 @@ class Client:
 
     def _connect(self) -> None:
         self.connections += 1
+        assert self.connections < 20, "the session gives every connection up"
+        self._closed = False
         self.wire = WIRES[self.venue.name](self.venue, self.connections)
         self._deliver(self.wire.opened())
         self._do(self.session.on_open(self.world.now_ns))
 
     def _saw(self, event: MarketEvent) -> None:
-        self._deliver(self.wire.saw(event))
+        if not self._closed:
+            self._deliver(self.wire.saw(event))
 
     def _deliver(self, frames: Iterable[Out]) -> None:
         for out in list(frames):  # an answer to one may change the wire
@@ -157,4 +162,4 @@ class Client:
                 self._deliver(self.wire.heard(effect.text))
             elif isinstance(effect, Connect):
                 self._do(self.session.on_close(self.world.now_ns, effect.reason, 0.0)[:-1])
-                self._connect()
+                self._closed = True
