@@ -235,6 +235,19 @@ def test_ccxt_fetches_over_rest(exchange: LocalExchange, name: str) -> None:
     assert [bar[0] for bar in hours] == [-(-since // hour) * hour + n * hour for n in range(5)]
 
 
+@pytest.mark.parametrize("name", VENUES)
+def test_private_calls_are_refused_in_the_venues_form(exchange: LocalExchange, name: str) -> None:
+    async def run() -> None:
+        trader = exchange.ccxt(name, enableRateLimit=False, password="p")
+        try:
+            await trader.create_order(SYMBOL, "limit", "buy", 1, 1000)
+        finally:
+            await trader.close()
+
+    with pytest.raises(ccxt.pro.ExchangeError, match="only public market data"):
+        asyncio.run(run())
+
+
 def test_lost_frames_are_gaps_and_every_book_comes_back(exchange: LocalExchange) -> None:
     followers = {name: Follower(exchange, name) for name in VENUES}
 

@@ -136,6 +136,25 @@ def test_the_wire_counts_down_to_the_last_connection() -> None:
     assert numbers == list(range(len(numbers))) and len(early.frames) > len(late.frames)
 
 
+@pytest.mark.parametrize("name", VENUES)
+def test_a_market_that_is_gone_leaves_an_empty_book_until_it_is_back(name: str) -> None:
+    client = Client(*make_venue(name, seconds=6))
+    client.run(1)
+    client.venue.engine(SYMBOL).on_outside_lost(client.world.now_ns)
+    client.venue.publish(SYMBOL)
+    client.world.venues.pop(name).flush()
+    assert client.venue.engine(SYMBOL).top() == (0, 0, 0, 0)
+    books_agree(client)
+    bids = asks = [(100, 1), (101, 2)]
+    outside = client.venue.engine(SYMBOL).on_outside
+    outside(client.world.now_ns, is_snapshot=True, bids=bids[:1], asks=asks[1:])
+    client.venue.publish(SYMBOL)
+    client.venue.flush()
+    books_agree(client)
+    late = Client(client.world, client.venue)
+    books_agree(late)
+
+
 # --- single channels ------------------------------------------------------------------
 
 

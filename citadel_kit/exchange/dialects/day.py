@@ -17,6 +17,7 @@ class Day(NamedTuple):
     last_qty: int
     volume: int
     quote_volume: int
+    trades: int
 
     @property
     def change(self) -> float:
@@ -33,7 +34,7 @@ def day(symbol: Symbol, now_ns: int) -> Day:
     the same but for a fault."""
     bars = symbol.candles.bars("1h", now_ns, limit=24)
     if not bars:
-        return Day(0, 0, 0, 0, 0, 0, 0)
+        return Day(0, 0, 0, 0, 0, 0, 0, 0)
     return Day(
         bars[0].open,
         max(bar.high for bar in bars),
@@ -42,4 +43,5 @@ def day(symbol: Symbol, now_ns: int) -> Day:
         symbol.trades[-1].qty if symbol.trades else 0,
         sum(bar.volume for bar in bars),
         sum(bar.quote_volume for bar in bars),
+        sum(bar.trades for bar in bars),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -13,6 +13,8 @@ from citadel_kit.exchange.venue import Pairs, Print, Symbol, Venue
 Query = Mapping[str, str]
 """What follows the `?`, and the variable parts of the path."""
 Call = Callable[[Venue, Query], Any]
+ONLY_PUBLIC: Final = "only public market data are served here"
+"""Behind a venue's own words for a call that is unknown to it."""
 
 
 class BadRequest(Exception):
@@ -28,10 +30,18 @@ class Envelope(NamedTuple):
 
     answer: Callable[[Venue, Any], Any]
     refusal: Callable[[Venue, BadRequest], Any]
+    unknown: BadRequest
+    """For every call that isn't there, all private ones among them."""
 
 
 def public_calls(venue: Venue, calls: Mapping[str, Call], envelope: Envelope) -> list[web.RouteDef]:
-    return [_route(venue, path, call, envelope) for path, call in calls.items()]
+    """To come last: they answer every path."""
+
+    async def unknown(request: web.Request) -> web.Response:
+        return json_response(envelope.refusal(venue, envelope.unknown), envelope.unknown.status)
+
+    routes = [_route(venue, path, call, envelope) for path, call in calls.items()]
+    return [*routes, web.route("*", "/{path:.*}", unknown)]
 
 
 def _route(venue: Venue, path: str, call: Call, envelope: Envelope) -> web.RouteDef:

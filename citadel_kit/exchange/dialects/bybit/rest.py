@@ -10,6 +10,7 @@ from typing import Any, Final
 from citadel_kit.exchange.dialects.bybit.stream import levels, side_name, ticker
 from citadel_kit.exchange.dialects.rendering import fixed, millis
 from citadel_kit.exchange.dialects.rest import (
+    ONLY_PUBLIC,
     BadRequest,
     Call,
     Envelope,
@@ -143,7 +144,7 @@ def _refusal(venue: Venue, refused: BadRequest) -> Any:
     return _body(venue, int(refused.code), refused.problem, {})
 
 
-ENVELOPE: Final = Envelope(_answer, _refusal)
+ENVELOPE: Final = Envelope(_answer, _refusal, BadRequest("10404", f"path not found: {ONLY_PUBLIC}", 404))
 
 
 def _wrong(name: str) -> BadRequest:

@@ -11,6 +11,7 @@ from citadel_kit.exchange.dialects.coinbase.stream import trade
 from citadel_kit.exchange.dialects.day import day
 from citadel_kit.exchange.dialects.rendering import Pairs, fixed, iso, millis
 from citadel_kit.exchange.dialects.rest import (
+    ONLY_PUBLIC,
     BadRequest,
     Call,
     Envelope,
@@ -159,7 +160,8 @@ def _refusal(venue: Venue, refused: BadRequest) -> Any:
     return {"error": refused.code, "error_details": refused.problem, "message": refused.problem}
 
 
-ENVELOPE: Final = Envelope(lambda venue, result: result, _refusal)
+_UNKNOWN: Final = BadRequest("NOT_FOUND", f"unknown path: {ONLY_PUBLIC}", 404)
+ENVELOPE: Final = Envelope(lambda venue, result: result, _refusal, _UNKNOWN)
 
 
 def _wrong(name: str) -> BadRequest:

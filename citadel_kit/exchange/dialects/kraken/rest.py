@@ -11,6 +11,7 @@ from citadel_kit.exchange.dialects.day import day
 from citadel_kit.exchange.dialects.kraken.names import asset, pair
 from citadel_kit.exchange.dialects.rendering import Pairs, fixed, iso, step_decimals
 from citadel_kit.exchange.dialects.rest import (
+    ONLY_PUBLIC,
     BadRequest,
     Call,
     Envelope,
@@ -138,7 +139,8 @@ def _refusal(venue: Venue, refused: BadRequest) -> Any:
     return {"error": [refused.problem]}
 
 
-ENVELOPE: Final = Envelope(_answer, _refusal)
+_UNKNOWN: Final = BadRequest("", f"EGeneral:Unknown method: {ONLY_PUBLIC}", 404)
+ENVELOPE: Final = Envelope(_answer, _refusal, _UNKNOWN)
 
 
 def _since_ns(text: str) -> int:

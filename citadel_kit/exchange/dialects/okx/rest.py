@@ -11,6 +11,7 @@ from citadel_kit.exchange.candles import INTERVALS
 from citadel_kit.exchange.dialects.okx.stream import BOOK_LEVELS, sides, ticker, trade
 from citadel_kit.exchange.dialects.rendering import fixed, millis, plain
 from citadel_kit.exchange.dialects.rest import (
+    ONLY_PUBLIC,
     BadRequest,
     Call,
     Envelope,
@@ -114,7 +115,7 @@ def _refusal(venue: Venue, refused: BadRequest) -> Any:
     return {"code": refused.code, "msg": refused.problem, "data": []}
 
 
-ENVELOPE: Final = Envelope(_answer, _refusal)
+ENVELOPE: Final = Envelope(_answer, _refusal, BadRequest("404", f"Not Found: {ONLY_PUBLIC}", 404))
 
 
 def _wrong(name: str) -> BadRequest:
