@@ -30,7 +30,6 @@ _INTERVALS: Final = {
 _BARS: Final = 720
 _TRADES_MOST: Final = 1000
 _SECOND: Final = 1_000_000_000
-_ARGUMENTS: Final = BadRequest("", "EGeneral:Invalid arguments")
 
 
 def _time(venue: Venue, query: Query) -> Any:
@@ -66,7 +65,7 @@ def _ticker(venue: Venue, query: Query) -> Any:
 
 def _depth(venue: Venue, query: Query) -> Any:
     symbol = _symbol(venue, query)
-    bids, asks = shown(symbol, levels_asked(query, "count", 100, 500, _ARGUMENTS))
+    bids, asks = shown(symbol, levels_asked(query, "count", 100, 500, _wrong()))
     now_s = venue.now_ns() // _SECOND
     book = {name: _levels(symbol.instrument, rows, now_s) for name, rows in (("asks", asks), ("bids", bids))}
     return {pair(symbol.instrument).id: book}
@@ -77,8 +76,8 @@ def _candles(venue: Venue, query: Query) -> Any:
     symbol = _symbol(venue, query)
     interval = _INTERVALS.get(query.get("interval", "1"))
     if interval is None:
-        raise _ARGUMENTS
-    since = whole(query, "since", _ARGUMENTS) or 0
+        raise _wrong()
+    since = whole(query, "since", _wrong()) or 0
     bars = symbol.candles.bars(interval, venue.now_ns(), limit=_BARS)
     price, qty = symbol.instrument.price_decimals, symbol.instrument.qty_decimals
     rows = [
@@ -99,7 +98,7 @@ def _candles(venue: Venue, query: Query) -> Any:
 def _trades(venue: Venue, query: Query) -> Any:
     """Oldest first; `since` in seconds or, as `last` is written, in nanoseconds."""
     symbol = _symbol(venue, query)
-    count = levels_asked(query, "count", _TRADES_MOST, _TRADES_MOST, _ARGUMENTS)
+    count = levels_asked(query, "count", _TRADES_MOST, _TRADES_MOST, _wrong())
     since = _since_ns(query.get("since", "0"))
     prints = [p for p in latest_prints(venue, symbol, _TRADES_MOST) if p.at_ns > since]
     prints = prints[:count] if since else prints[-count:]
@@ -143,16 +142,21 @@ _UNKNOWN: Final = BadRequest("", f"EGeneral:Unknown method: {ONLY_PUBLIC}", 404)
 ENVELOPE: Final = Envelope(_answer, _refusal, _UNKNOWN)
 
 
+def _wrong() -> BadRequest:
+    """A new one each time: what is raised keeps its traceback."""
+    return BadRequest("", "EGeneral:Invalid arguments")
+
+
 def _since_ns(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 19):
-        raise _ARGUMENTS
+        raise _wrong()
     return int(text) * _SECOND if len(text) < 13 else int(text)
 
 
 def _symbol(venue: Venue, query: Query) -> Symbol:
     name = query.get("pair")
     if not name:
-        raise _ARGUMENTS
+        raise _wrong()
     for symbol in venue.symbols.values():
         names = pair(symbol.instrument)
         if name in (names.id, names.altname, names.wsname, symbol.instrument.venue_symbol):
