@@ -8,7 +8,9 @@ import pytest
 from binance_world import KEY, OTHER, READER, SECOND, START_NS, Desk, limit_order
 
 from citadel_kit.exchange.dialects.binance import set_limits
+from citadel_kit.exchange.dialects.binance.errors import ApiError
 from citadel_kit.exchange.dialects.binance.limits import Limits
+from citadel_kit.exchange.dialects.binance.params import Params
 from citadel_kit.exchange.markets import OutsideBook, OutsideLost, OutsideTrade
 from citadel_kit.types import Side
 
@@ -54,7 +56,7 @@ def test_trades_and_tickers_tell_what_traded() -> None:
         ("60000.10000000", "0.50000000", False),
     ]
     aggregated = desk.call("GET", "/api/v3/aggTrades", key=None, symbol="BTCUSDT", fromId=public[1]["id"])
-    assert [t["p"] for t in aggregated] == ["60000.10000000"]
+    assert [(t["p"], t["m"]) for t in aggregated] == [("60000.10000000", False)]
     day = desk.call("GET", "/api/v3/ticker/24hr", key=None, symbol="BTCUSDT")
     assert (day["lastPrice"], day["volume"], day["count"]) == ("60000.10000000", "0.51000000", 2)
     assert desk.call("GET", "/api/v3/ticker/price", key=None)[0]["price"] == "60000.10000000"
@@ -101,6 +103,12 @@ def test_market_data_refuse(path: str, params: dict[str, Any], code: int) -> Non
     assert (error.code, error.status) == (code, 400)
 
 
+def test_a_parameter_sent_twice_is_refused() -> None:
+    with pytest.raises(ApiError) as caught:
+        Params.of_query("symbol=BTCUSDT&limit=5&symbol=ETHUSDT")
+    assert caught.value.code == -1101
+
+
 # --- who asks ---
 
 
@@ -138,6 +146,8 @@ def test_the_clock_that_counts_is_the_venues() -> None:
         "Timestamp for this request was 1000ms ahead of the server's time.",
     )
     assert desk.call("GET", "/api/v3/time", key=None)["serverTime"] == right - 2_000
+    assert desk.order()["transactTime"] == right - 2_000
+    assert {said["T"] for said in desk.said if "T" in said} == {right - 2_000}
 
 
 def test_a_key_that_may_not_trade_may_look() -> None:

@@ -16,6 +16,7 @@ from citadel_kit.exchange.dialects.binance.errors import (
 )
 from citadel_kit.exchange.dialects.binance.info import assets
 from citadel_kit.exchange.dialects.binance.limits import rate_limits
+from citadel_kit.exchange.dialects.binance.market import DAY_MS
 from citadel_kit.exchange.dialects.binance.orderparams import find_order, which_order
 from citadel_kit.exchange.dialects.binance.params import Params
 from citadel_kit.exchange.dialects.binance.text import ZERO, decimal
@@ -23,7 +24,6 @@ from citadel_kit.exchange.venue import Symbol
 from citadel_kit.micro.matching import UNIT, OrderRefused
 
 _RATE_DECIMALS: Final = 6
-_DAY_MS: Final = 86_400_000
 
 
 def account(api: Api, request: Request) -> dict[str, Any]:
@@ -250,6 +250,6 @@ def _span(params: Params) -> tuple[int, int]:
     if params.has("startTime") and params.has("endTime"):
         if end < start:
             raise ApiError(-1128, "Combination of optional parameters invalid.")
-        if end - start > _DAY_MS:
+        if end - start > DAY_MS:
             raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
     return start, end

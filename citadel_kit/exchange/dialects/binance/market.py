@@ -6,9 +6,9 @@ Source: binance/binance-spot-api-docs, `rest-api.md`, "General endpoints" and "M
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from citadel_kit.exchange.candles import INTERVALS, MINUTE_NS
+from citadel_kit.exchange.candles import INTERVALS
 from citadel_kit.exchange.dialects.binance.api import Api, Request
 from citadel_kit.exchange.dialects.binance.errors import (
     ApiError,
@@ -19,11 +19,12 @@ from citadel_kit.exchange.dialects.binance.errors import (
 from citadel_kit.exchange.dialects.binance.info import exchange_info
 from citadel_kit.exchange.dialects.binance.params import Params
 from citadel_kit.exchange.dialects.binance.text import MILLISECOND, Scale, ms
+from citadel_kit.exchange.dialects.day import day
 from citadel_kit.exchange.venue import Symbol
 from citadel_kit.micro.matching import PublicTrade
 from citadel_kit.types import Side
 
-DAY_MINUTES: Final = 1440
+DAY_MS: Final = 86_400_000
 _MAX_DEPTH: Final = 5000
 
 
@@ -145,43 +146,6 @@ def average(symbol: Symbol, now_ns: int) -> int:
     return quote // volume if volume else symbol.candles.last_price()
 
 
-class Day(NamedTuple):
-    """The last 24 hours of one symbol, in units."""
-
-    open: int
-    high: int
-    low: int
-    last: int
-    volume: int
-    quote_volume: int
-    trades: int
-    open_ns: int
-    close_ns: int
-
-
-def day(symbol: Symbol, now_ns: int) -> Day:
-    bars = symbol.candles.bars("1m", now_ns, limit=DAY_MINUTES)
-    if not bars:
-        return Day(0, 0, 0, 0, 0, 0, 0, now_ns - DAY_MINUTES * MINUTE_NS, now_ns)
-    return Day(
-        bars[0].open,
-        max(b.high for b in bars),
-        min(b.low for b in bars),
-        bars[-1].close,
-        sum(b.volume for b in bars),
-        sum(b.quote_volume for b in bars),
-        sum(b.trades for b in bars),
-        now_ns - DAY_MINUTES * MINUTE_NS,
-        now_ns,
-    )
-
-
-def change(d: Day) -> tuple[int, str]:
-    """In price units, and in percent with three decimals."""
-    moved = d.last - d.open
-    return moved, f"{100 * moved / d.open if d.open else 0.0:.3f}"
-
-
 def ticker_weight(params: Params) -> int:
     """One or twenty symbols cost the same, all cost most."""
     if params.has("symbol"):
@@ -199,38 +163,32 @@ def day_ticker(api: Api, request: Request) -> Any:
 
 
 def day_ticker_of(symbol: Symbol, now_ns: int, *, mini: bool) -> dict[str, Any]:
-    d, scale = day(symbol, now_ns), Scale(symbol.instrument)
-    moved, percent = change(d)
-    bid, bid_qty, ask, ask_qty = symbol.engine.top()
-    last = symbol.trades[-1] if symbol.trades else None
+    of, scale = day(symbol, now_ns), Scale(symbol.instrument)
     head = {"symbol": symbol.instrument.venue_symbol}
     tail = {
-        "openPrice": scale.price(d.open),
-        "highPrice": scale.price(d.high),
-        "lowPrice": scale.price(d.low),
-        "volume": scale.qty(d.volume),
-        "quoteVolume": scale.notional(d.quote_volume),
-        "openTime": ms(d.open_ns),
-        "closeTime": ms(d.close_ns),
+        "openPrice": scale.price(of.open),
+        "highPrice": scale.price(of.high),
+        "lowPrice": scale.price(of.low),
+        "volume": scale.qty(of.volume),
+        "quoteVolume": scale.notional(of.quote_volume),
+        "openTime": ms(now_ns) - DAY_MS,
+        "closeTime": ms(now_ns),
         "firstId": symbol.trades[0].trade_id if symbol.trades else -1,
-        "lastId": last.trade_id if last else -1,
-        "count": d.trades,
+        "lastId": symbol.trades[-1].trade_id if symbol.trades else -1,
+        "count": of.trades,
     }
     if mini:
-        return {**head, "lastPrice": scale.price(d.last), **tail}
+        return {**head, "lastPrice": scale.price(of.last), **tail}
+    book = _book_ticker(symbol)
     middle = {
-        "priceChange": scale.price(moved),
-        "priceChangePercent": percent,
-        "weightedAvgPrice": scale.price(d.quote_volume // d.volume if d.volume else 0),
-        "prevClosePrice": scale.price(d.open),
-        "lastPrice": scale.price(d.last),
-        "lastQty": scale.qty(last.qty if last else 0),
-        "bidPrice": scale.price(bid),
-        "bidQty": scale.qty(bid_qty),
-        "askPrice": scale.price(ask),
-        "askQty": scale.qty(ask_qty),
+        "priceChange": scale.price(of.last - of.open),
+        "priceChangePercent": f"{100 * of.change:.3f}",
+        "weightedAvgPrice": scale.price(of.vwap),
+        "prevClosePrice": scale.price(of.open),
+        "lastPrice": scale.price(of.last),
+        "lastQty": scale.qty(of.last_qty),
     }
-    return {**head, **middle, **tail}
+    return {**head, **middle, **book, **tail}
 
 
 def price_ticker(api: Api, request: Request) -> Any:
