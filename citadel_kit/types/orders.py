@@ -22,6 +22,10 @@ class CommandKind(IntEnum):
     NONE = 0
     PLACE = 1
     CANCEL = 2
+    AMEND = 3
+    """Change the order in place to `price` and the total `qty`, where the venue does that."""
+    QUERY = 4
+    """Ask what became of the order. Answered by STATE, CANCELED, or REJECT with UNKNOWN_ORDER."""
 
 
 class TimeInForce(IntEnum):
@@ -60,6 +64,14 @@ class ReportKind(IntEnum):
     """The order is gone with `filled` filled: by our cancel, or an IOC's rest."""
     CANCEL_REJECT = 4
     """The cancel failed: the order is filled, unknown, or still alive. Its own reports say which."""
+    AMENDED = 5
+    """It rests at `price` with the total `qty`, `filled` of it filled."""
+    AMEND_REJECT = 6
+    """It rests as it did, unless its own reports say otherwise."""
+    UNKNOWN = 7
+    """No answer to a command: it may have taken effect, or may yet. Nothing follows but a QUERY."""
+    STATE = 8
+    """The answer to a QUERY: it is alive at `price` with the total `qty`, `filled` of it filled."""
 
 
 class RejectReason(IntEnum):
@@ -71,6 +83,12 @@ class RejectReason(IntEnum):
     UNKNOWN_ORDER = 3
     NO_BOOK = 4
     """The venue has no market now."""
+    BALANCE = 5
+    RATE_LIMIT = 6
+    DUPLICATE = 7
+    """An order of this client id exists already."""
+    VENUE = 8
+    """Any other refusal, such as maintenance."""
 
 
 class OrderReport(NamedTuple):
