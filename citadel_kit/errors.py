@@ -5,6 +5,7 @@
     ├── DataError              candles, models or files can't be used as they are
     │   ├── CandleError        a candle frame breaks the schema
     │   ├── TapeError          a tape can't be read
+    │   ├── JournalError       the order journal can't be read or written
     │   └── ModelError         a model and its features don't belong together
     ├── WireError              a venue's bytes can't be trusted
     │   ├── DecodeError        malformed frame
@@ -13,6 +14,7 @@
     │   └── VenueUnreachable   no connection, or nothing came over it
     └── TradeError             an order can't or must not be sent
         ├── GateRefused        the safety gate said no
+        ├── LeaseHeld          another engine trades this account
         └── EngineClosed       the engine is not running
 
 Errors carry their facts as attributes and say what to do next.
@@ -51,6 +53,14 @@ class TapeError(DataError):
     def __init__(self, path: str, line: int, problem: str) -> None:
         self.path, self.line, self.problem = path, line, problem
         super().__init__(f"tape {path}, line {line}: {problem}")
+
+
+class JournalError(DataError):
+    """The journal at `path` can't be read or written. A write that failed means: place nothing more."""
+
+    def __init__(self, path: str, problem: str, hint: str = "") -> None:
+        self.path, self.problem, self.hint = path, problem, hint
+        super().__init__(f"journal {path}: {problem}" + (f". {hint}" if hint else ""))
 
 
 class ModelError(DataError):
@@ -108,6 +118,19 @@ class GateRefused(TradeError):
     def __init__(self, reasons: tuple[str, ...], text: str) -> None:
         self.reasons = reasons
         super().__init__(text)
+
+
+class LeaseHeld(TradeError):
+    """Another engine has what only one may have: `what` is an account at a venue, or a journal.
+
+    `holder` says who, as far as its lock file tells.
+    """
+
+    def __init__(self, what: str, holder: str) -> None:
+        self.what, self.holder = what, holder
+        super().__init__(
+            f"{what} is in use by {holder}. Close that engine; until then this one can only watch"
+        )
 
 
 class EngineClosed(TradeError):

@@ -34,6 +34,7 @@ from citadel_kit.types.market import (
     to_units,
 )
 from citadel_kit.types.orders import (
+    FIRST_STOP_ID,
     NO_COMMAND,
     Broker,
     Command,
@@ -45,6 +46,10 @@ from citadel_kit.types.orders import (
     RejectReason,
     ReportKind,
     TimeInForce,
+    VenueOrder,
+    VenueTrade,
+    client_id,
+    parse_client_id,
 )
 from citadel_kit.types.signals import (
     MacroSignal,
@@ -72,6 +77,7 @@ __all__ = [
     "CommandKind",
     "ConnectionSeq",
     "Event",
+    "FIRST_STOP_ID",
     "FeedState",
     "Fill",
     "Frame",
@@ -99,8 +105,12 @@ __all__ = [
     "TimeInForce",
     "Trade",
     "Unknown",
+    "VenueOrder",
+    "VenueTrade",
     "VenueView",
     "Verdict",
     "Weather",
+    "client_id",
+    "parse_client_id",
     "to_units",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from citadel_kit.types.market import Side
 from citadel_kit.types.signals import MacroSignal
@@ -138,6 +138,59 @@ class Fill:
     maker: bool
     fee: float
     """In the quote currency; negative is a rebate."""
+
+
+FIRST_STOP_ID: Final = 1_000_001
+"""Order ids of a parent from here up are its protective stops."""
+
+
+def client_id(prefix: str, parent_id: str, order_id: int) -> str:
+    """The id under which a venue knows an order of ours; `prefix` is the engine's, from its lease."""
+    return f"{prefix}-{parent_id}-{order_id}"
+
+
+def parse_client_id(text: str, prefix: str) -> tuple[str, int] | None:
+    """Parent and order id; None where it is not an id that `client_id` makes with this prefix."""
+    head, _, last = text.removeprefix(f"{prefix}-").rpartition("-")
+    if not (text.startswith(f"{prefix}-") and head and last.isascii() and last.isdigit()):
+        return None
+    return (head, int(last)) if last[0] != "0" else None
+
+
+class VenueOrder(NamedTuple):
+    """One order as the venue shows it when asked: not a report, a state."""
+
+    client_id: str
+    """Empty where it was placed without one."""
+    venue_order_id: str
+    symbol: str
+    side: int
+    price: int
+    """This and the quantities are 0 for an order that is not ours in an instrument whose scale is unknown."""
+    qty: int
+    filled: int
+    alive: bool
+    """It can still trade, or waits for its trigger."""
+    created_ns: int
+    """By the venue's clock; 0 where it does not say."""
+
+
+class VenueTrade(NamedTuple):
+    """One execution of the account, as the venue lists it."""
+
+    trade_id: str
+    """Unique per venue and symbol."""
+    venue_order_id: str
+    client_id: str
+    """Empty where the venue's list does not say it, as Binance's doesn't."""
+    symbol: str
+    side: int
+    price: int
+    qty: int
+    maker: bool
+    fee: float
+    """In the quote currency; NaN where it can't be said."""
+    exch_ns: int
 
 
 class Broker(Protocol):
