@@ -1,0 +1,143 @@
+"""One live engine per account and venue.
+
+A lease is a lock file in the state folder. It says who holds it, and every client-id prefix an engine of
+this account ever had: by them an engine knows the orders of its predecessors for its own, even where the
+journal is lost. An account must be named by what the venue knows as one: two names for one account are two
+leases.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from citadel_kit.clock import iso
+from citadel_kit.errors import LeaseHeld
+from citadel_kit.io.state import LockFile, check_name, state_folder
+
+
+class Holder(NamedTuple):
+    """Who holds a lease, or held it last, by its own word."""
+
+    pid: int
+    host: str
+    """In a container its id; the pid is then the container's own."""
+    prefix: str
+    started_ns: int
+    ended_ns: int
+    """0: it didn't say goodbye: it runs, or died."""
+
+    def __str__(self) -> str:
+        return f"engine {self.prefix} (pid {self.pid} on {self.host}, since {iso(self.started_ns)})"
+
+
+class Lease:
+    """Held from construction to `release()`, or to the end of the process. Ask `held` before each placing.
+
+    `prefix` is new with every lease: no client id ever comes twice. `previous`: the holder before us, if any;
+    where its `ended_ns` is 0 it died, and its orders may be at work.
+    """
+
+    def __init__(
+        self, account: str, venue: str, now_ns: int, folder: Path | None = None, known: Iterable[str] = ()
+    ) -> None:
+        """`known`: prefixes that the journal knows beside those of the file.
+
+        Raises LeaseHeld naming the holder, ConfigError for a name that can't be a file's, and OSError where
+        the folder can't be written.
+        """
+        path = lease_path(account, venue, folder)
+        try:
+            self._lock = LockFile(path)
+        except BlockingIOError as error:
+            what = f"account {account!r} at {venue}"
+            raise LeaseHeld(what, str(last_holder(path) or "an engine that has not said its name")) from error
+        before = _parse(self._lock.read())
+        self.previous = _holder(before)
+        self.prefixes = tuple(dict.fromkeys([*_prefixes(before), *known]))
+        """Of all earlier engines, oldest first, and of this one."""
+        self.prefix = _new_prefix(self.prefixes)
+        self.prefixes = (*self.prefixes, self.prefix)
+        self._me = Holder(os.getpid(), socket.gethostname(), self.prefix, now_ns, 0)
+        self._say(self._me)
+
+    @property
+    def held(self) -> bool:
+        """False once released, in a forked child, or when the file was deleted: then place nothing more."""
+        return self._lock.held
+
+    def release(self, now_ns: int) -> None:
+        """May be called again."""
+        if self.held:
+            self._say(self._me._replace(ended_ns=now_ns))
+        self._lock.release()
+
+    def _say(self, me: Holder) -> None:
+        self._lock.write(json.dumps({**me._asdict(), "prefixes": self.prefixes}).encode())
+
+
+def lease_path(account: str, venue: str, folder: Path | None = None) -> Path:
+    name = f"{check_name('account', account)}.{check_name('venue', venue)}.lease"
+    return (folder or state_folder()) / name
+
+
+def account_of(path: Path) -> str:
+    """Of a lease's file."""
+    return path.name.partition(".")[0]
+
+
+def last_holder(path: Path) -> Holder | None:
+    """By the file's word, for one who only watches; None where there is no file or it can't be read."""
+    try:
+        return _holder(_parse(path.read_bytes()))
+    except OSError:
+        return None
+
+
+def is_held(path: Path) -> bool:
+    """Does an engine hold it now? Tried by taking it for a moment."""
+    if not path.exists():
+        return False
+    try:
+        LockFile(path).release()
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _new_prefix(known: tuple[str, ...]) -> str:
+    while (prefix := f"ck{secrets.token_hex(3)}") in known:
+        pass
+    return prefix
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    """Empty where the file was torn by a crash or is not ours: the lock is the truth, not the text."""
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _prefixes(said: dict[str, Any]) -> list[str]:
+    listed = said.get("prefixes")
+    return [p for p in listed if isinstance(p, str)] if isinstance(listed, list) else []
+
+
+def _holder(said: dict[str, Any]) -> Holder | None:
+    try:
+        return Holder(
+            int(said["pid"]),
+            str(said["host"]),
+            str(said["prefix"]),
+            int(said["started_ns"]),
+            int(said["ended_ns"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
