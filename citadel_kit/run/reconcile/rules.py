@@ -19,8 +19,12 @@ CLOCK_SLACK_NS: Final = 60_000_000_000
 
 def to_ask(ours: Iterable[OwnOrder], asked_ns: int, *, start: bool, grace_ns: int = GRACE_NS) -> list[str]:
     """Client ids whose fate is open. At the start no end is believed of an order that was just sent."""
-    young_ns = asked_ns - grace_ns if start else asked_ns
-    return [own.client_id for own in ours if not own.settled or own.placed_ns > young_ns]
+    return [o.client_id for o in ours if not o.settled or (start and _doubted(o, asked_ns, grace_ns))]
+
+
+def _doubted(own: OwnOrder, asked_ns: int, grace_ns: int) -> bool:
+    """Sent so shortly ago, and not filled whole, that it could come to life after we heard of its end."""
+    return own.placed_ns + grace_ns > asked_ns and own.booked < own.qty
 
 
 def trades_since(ours: Iterable[OwnOrder], alive: Iterable[VenueOrder], now_ns: int) -> int:
@@ -134,8 +138,7 @@ class _Case:
         listed = sum(trade.qty for trade in trades)
         fills = own.fills if own else ()
         booked = sum(fill.qty for fill in fills)
-        young = own is not None and own.placed_ns + self._grace_ns > self._view.asked_ns
-        if own is not None and own.settled and order is None and not (young and self._keep is None):
+        if own is not None and order is None and self._is_over(own):
             if listed > booked:  # later than the word that it is gone
                 self._missed(name, fills, trades)
             return
@@ -149,6 +152,10 @@ class _Case:
             self._missed(name, fills, trades)
             if own is not None and not (order is not None and order.alive):
                 self._end(own, order, filled)
+
+    def _is_over(self, own: OwnOrder) -> bool:
+        start = self._keep is None
+        return own.settled and not (start and _doubted(own, self._view.asked_ns, self._grace_ns))
 
     def _end(self, own: OwnOrder, order: VenueOrder | None, filled: int) -> None:
         """The venue shows it gone, doesn't know it, or didn't answer."""
