@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from itertools import count
 
 from citadel_kit.io.journal import Journal
@@ -26,7 +27,9 @@ COIN = Instrument(venue="v", symbol="A/B", venue_symbol="AB", price_decimals=2, 
 
 
 def say(text: str) -> None:
+    """And give the killer time to strike between two calls."""
     os.write(1, f"{text}\n".encode())
+    time.sleep(0.002)
 
 
 def write(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -124,6 +125,25 @@ def test_a_forked_child_neither_holds_nor_keeps_the_lease(tmp_path: Path) -> Non
         os.waitpid(child, 0)
         os.close(ready)
         os.close(end)
+
+
+def test_a_file_that_is_replaced_while_it_is_locked_is_locked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = lease.lease_path("main", "v", tmp_path)
+    lock = fcntl.flock
+
+    def late(fd: int, how: int) -> None:
+        monkeypatch.undo()
+        path.unlink()
+        path.write_bytes(b"")
+        lock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    mine = Lease("main", "v", NOW, tmp_path)
+    assert mine.held
+    assert lease.is_held(path)
+    mine.release(NOW)
 
 
 @pytest.mark.parametrize(("account", "venue"), [("", "v"), ("a/b", "v"), ("a", "../v"), ("a.b", "v")])

@@ -103,6 +103,18 @@ def test_a_report_that_covered_parts_of_trades() -> None:
     assert [missed.fill.fee for missed in result.book] == [0.5 * 2 / 5, 0.5 * 3 / 4]
 
 
+def test_a_list_that_is_in_another_order_than_we_heard() -> None:
+    held = own(NAME, Booked("t1", 2, 2))
+    result = decide([held], asked={NAME: shown(filled=5)}, trades=[trade("t2", 3), trade("t1", 2)])
+    assert booked(result) == [("t2", 3, 5)]
+
+
+def test_a_trade_that_lies_about_others_is_booked_in_pieces() -> None:
+    held = own(NAME, Booked("t1", 2, 3))
+    result = decide([held], asked={NAME: shown(filled=5)}, trades=[trade("t1", 2), trade("t2", 3)])
+    assert booked(result) == [("t2", 1, 1), ("t2", 2, 5)]
+
+
 def test_trades_without_our_client_id_are_known_by_the_venues_number() -> None:
     trades = [trade("t1", 2, named=False), trade("t2", 1, of="theirs", named=False)]
     result = decide([own()], asked={NAME: shown(filled=2)}, trades=trades, keep=[NAME])
@@ -193,6 +205,8 @@ def test_the_newest_stop_of_a_position_stays_and_every_other_goes() -> None:
     result = decide(ours, alive=alive)
     assert [f.order.client_id for f in result.adopt] == [second]
     assert [f.order.client_id for f in result.cancel] == [STOP, flat]
+    no_stop = own(family_net=9)
+    assert decide([no_stop], alive=[shown(side=-1)]).cancel
     wrong = decide([own(STOP, family_net=-9)], alive=[shown(STOP, side=-1)])
     assert wrong.cancel
 

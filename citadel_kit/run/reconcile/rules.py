@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from citadel_kit.io.journal import Booked, OwnOrder
@@ -171,29 +171,24 @@ class _Case:
             self._finish.append(Finish(own, filled, lived, order.venue_order_id if order else ""))
 
     def _missed(self, name: str, fills: Sequence[Booked], trades: Sequence[VenueTrade]) -> None:
-        """What no booked piece covers."""
+        """What no booked fill covers."""
         named = self._named(name)
         assert named is not None  # only such get into `_trades`
         prefix, parent_id, order_id = named
-        ids, end = {fill.trade_id for fill in fills if fill.trade_id}, 0
-        for trade in trades:
-            start, end = end, end + trade.qty
-            if trade.trade_id in ids:
-                continue
-            for low, high in _uncovered(start, end, fills):
-                fill = Fill(
-                    venue=self._venue,
-                    symbol=trade.symbol,
-                    parent_id=parent_id,
-                    order_id=order_id,
-                    recv_ns=self._view.asked_ns,
-                    side=Side(trade.side),
-                    price=trade.price,
-                    qty=high - low,
-                    maker=trade.maker,
-                    fee=trade.fee * (high - low) / trade.qty,
-                )
-                self._book.append(MissedFill(prefix, trade.trade_id, fill, high))
+        for trade, low, high in _laid(fills, trades):
+            fill = Fill(
+                venue=self._venue,
+                symbol=trade.symbol,
+                parent_id=parent_id,
+                order_id=order_id,
+                recv_ns=self._view.asked_ns,
+                side=Side(trade.side),
+                price=trade.price,
+                qty=high - low,
+                maker=trade.maker,
+                fee=trade.fee * (high - low) / trade.qty,
+            )
+            self._book.append(MissedFill(prefix, trade.trade_id, fill, high))
 
     # --- which stay ---------------------------------------------------------------------
 
@@ -218,6 +213,25 @@ class _Case:
             if (missed.prefix, missed.fill.parent_id) == (stop.prefix, stop.parent_id):
                 net += int(missed.fill.side) * missed.fill.qty
         return net
+
+
+def _laid(fills: Sequence[Booked], trades: Sequence[VenueTrade]) -> Iterator[tuple[VenueTrade, int, int]]:
+    """The pieces of trades that no fill covers, each with its bounds in the order's filled quantity.
+
+    A trade whose id is booked is done with. The others are laid, in the venue's order, over what those leave.
+    """
+    ids = {fill.trade_id for fill in fills if fill.trade_id}
+    nameless = [fill for fill in fills if not fill.trade_id]
+    room = _uncovered(0, 1 << 62, [fill for fill in fills if fill.trade_id])
+    for trade in trades:
+        rest = 0 if trade.trade_id in ids else trade.qty
+        while rest:
+            low, end = room.pop(0)
+            high = min(low + rest, end)
+            if high < end:
+                room.insert(0, (high, end))
+            rest -= high - low
+            yield from ((trade, *gap) for gap in _uncovered(low, high, nameless))
 
 
 def _uncovered(start: int, end: int, fills: Sequence[Booked]) -> list[tuple[int, int]]:
