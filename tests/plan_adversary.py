@@ -153,7 +153,7 @@ class PlanAdversary:
                 self.violations.append(f"stop {deed}")
             self.inbound.append(deed)
 
-        def step(self) -> None:
+    def step(self) -> None:
         rng = self.rng
         self.now += rng.choice([1, 5, 20, 100])
         rng.choice([
