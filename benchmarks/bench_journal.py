@@ -108,7 +108,7 @@ def main(folder: Path, rows: int) -> None:
     for name in "abc":
         killfile.arm(folder / f"{name}.kill", "bench", 0)
     timed("kill files, three that are armed", rows, lambda _: switch.check())
-    lease = Lease("main", "v", 0, folder)
+    lease = Lease("main", ["v"], 0, folder)
     timed("lease, is it held", rows, lambda _: lease.held)
 
 

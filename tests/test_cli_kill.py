@@ -25,7 +25,7 @@ def citadel(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_kill_reaches_an_engine_and_arm_ends_it(tmp_path: Path) -> None:
-    held = Lease("main", "binance", 1, tmp_path)
+    held = Lease("main", ["binance"], 1, tmp_path)
     switch = KillSwitch([killfile.global_file(tmp_path), killfile.account_file("main", tmp_path)])
     done = citadel(tmp_path, "kill", "--reason", "smoke")
     assert done.returncode == 0

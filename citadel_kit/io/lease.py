@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,48 +37,70 @@ class Holder(NamedTuple):
 
 
 class Lease:
-    """Held from construction to `release()`, or to the end of the process. Ask `held` before each placing.
+    """An engine's right to trade an account at its venues: at all of them, or it has none.
 
-    `prefix` is new with every lease: no client id ever comes twice. `previous`: the holder before us, if any;
-    where its `ended_ns` is 0 it died, and its orders may be at work.
+    Held from construction to `release()`, or to the end of the process. Ask `held` before each placing.
     """
 
     def __init__(
-        self, account: str, venue: str, now_ns: int, folder: Path | None = None, known: Iterable[str] = ()
+        self,
+        account: str,
+        venues: Sequence[str],
+        now_ns: int,
+        folder: Path | None = None,
+        known: Iterable[str] = (),
     ) -> None:
-        """`known`: prefixes that the journal knows beside those of the file.
+        """`known`: prefixes that the journal knows beside those of the files.
 
         Raises LeaseHeld naming the holder, ConfigError for a name that can't be a file's, and OSError where
         the folder can't be written.
         """
-        path = lease_path(account, venue, folder)
+        self._locks: dict[str, LockFile] = {}
         try:
-            self._lock = LockFile(path)
-        except BlockingIOError as error:
-            what = f"account {account!r} at {venue}"
-            raise LeaseHeld(what, str(last_holder(path) or "an engine that has not said its name")) from error
-        before = _parse(self._lock.read())
-        self.previous = _holder(before)
-        self.prefixes = tuple(dict.fromkeys([*_prefixes(before), *known]))
-        """Of all earlier engines, oldest first, and of this one."""
-        self.prefix = _new_prefix(self.prefixes)
-        self.prefixes = (*self.prefixes, self.prefix)
-        self._me = Holder(os.getpid(), socket.gethostname(), self.prefix, now_ns, 0)
-        self._say(self._me)
+            for venue in venues:
+                self._locks[venue] = _locked(account, venue, folder)
+            self._take(now_ns, known)
+        except BaseException:
+            for lock in self._locks.values():
+                lock.release()
+            raise
 
     @property
     def held(self) -> bool:
-        """False once released, in a forked child, or when the file was deleted: then place nothing more."""
-        return self._lock.held
+        """False once released, in a forked child, or when a file was deleted: then place nothing more."""
+        return all(lock.held for lock in self._locks.values())
 
     def release(self, now_ns: int) -> None:
         """May be called again."""
-        if self.held:
-            self._say(self._me._replace(ended_ns=now_ns))
-        self._lock.release()
+        for lock in self._locks.values():
+            if lock.held:
+                self._say(lock, self._me._replace(ended_ns=now_ns))
+            lock.release()
 
-    def _say(self, me: Holder) -> None:
-        self._lock.write(json.dumps({**me._asdict(), "prefixes": self.prefixes}).encode())
+    def _take(self, now_ns: int, known: Iterable[str]) -> None:
+        before = {venue: _parse(lock.read()) for venue, lock in self._locks.items()}
+        self.previous = {venue: _holder(said) for venue, said in before.items()}
+        """By venue, the holder before us. Where its `ended_ns` is 0 it died: its orders may be at work."""
+        every = dict.fromkeys([*(prefix for said in before.values() for prefix in _prefixes(said)), *known])
+        self.prefix = _new_prefix(every)
+        """Of this engine. New with every lease: no client id ever comes twice."""
+        self.prefixes = (*every, self.prefix)
+        """Of all earlier engines, and of this one."""
+        self._me = Holder(os.getpid(), socket.gethostname(), self.prefix, now_ns, 0)
+        for lock in self._locks.values():
+            self._say(lock, self._me)
+
+    def _say(self, lock: LockFile, me: Holder) -> None:
+        lock.write(json.dumps({**me._asdict(), "prefixes": self.prefixes}).encode())
+
+
+def _locked(account: str, venue: str, folder: Path | None) -> LockFile:
+    path = lease_path(account, venue, folder)
+    try:
+        return LockFile(path)
+    except BlockingIOError as error:
+        what = f"account {account!r} at {venue}"
+        raise LeaseHeld(what, str(last_holder(path) or "an engine that has not said its name")) from error
 
 
 def lease_path(account: str, venue: str, folder: Path | None = None) -> Path:
@@ -110,7 +132,7 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _new_prefix(known: tuple[str, ...]) -> str:
+def _new_prefix(known: Collection[str]) -> str:
     while (prefix := f"ck{secrets.token_hex(3)}") in known:
         pass
     return prefix

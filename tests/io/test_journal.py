@@ -29,6 +29,7 @@ from citadel_kit.types import (
     RejectReason,
     ReportKind,
     Side,
+    StopCommand,
     client_id,
     parse_client_id,
 )
@@ -419,6 +420,16 @@ def test_a_batch_is_one_transaction_that_a_command_ends(tmp_path: Path) -> None:
             journal.fill(fill(10), 20)
             assert len(reader.fills()) == 1
         assert len(reader.fills()) == 2
+
+
+def test_a_protective_stop_is_written_ahead_as_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    with started(path) as journal, Journal.open_readonly(path) as reader:
+        journal.command("p1", StopCommand(FIRST_STOP_ID, int(Side.SELL), 12000, 0, 50), NOW)
+        row = reader.commands().iloc[0]
+        assert (row.command, row.side, row.stop_price, row.qty) == ("PLACE", "SELL", 120.0, 0.05)
+        assert math.isnan(row.price)
+        assert journal.own_orders("v", 0)[0].order_id == FIRST_STOP_ID
 
 
 def test_what_a_batch_wrote_stands_whatever_is_raised_in_it(tmp_path: Path) -> None:

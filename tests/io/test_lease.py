@@ -23,7 +23,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from citadel_kit.io.lease import Lease
-held = Lease("main", "binance", 5, Path(sys.argv[1]))
+held = Lease("main", ["binance"], 5, Path(sys.argv[1]))
 print(held.prefix, flush=True)
 sys.stdin.read()
 """
@@ -45,41 +45,61 @@ def test_a_second_engine_is_told_who_trades_and_may_take_over_when_that_one_is_k
         with pytest.raises(
             LeaseHeld, match=rf"'main' at binance.*engine {prefix} \(pid {child.pid} on .*watch"
         ):
-            Lease("main", "binance", NOW, tmp_path)
+            Lease("main", ["binance"], NOW, tmp_path)
         assert lease.is_held(path)
-        Lease("main", "kraken", NOW, tmp_path).release(NOW)
-        Lease("other", "binance", NOW, tmp_path).release(NOW)
+        Lease("main", ["kraken"], NOW, tmp_path).release(NOW)
+        Lease("other", ["binance"], NOW, tmp_path).release(NOW)
     finally:
         child.send_signal(signal.SIGKILL)
         child.communicate()
     assert not lease.is_held(path)
-    mine = Lease("main", "binance", NOW, tmp_path)
-    assert mine.previous is not None
-    assert (mine.previous.prefix, mine.previous.pid, mine.previous.ended_ns) == (prefix, child.pid, 0)
+    mine = Lease("main", ["binance"], NOW, tmp_path)
+    before = mine.previous["binance"]
+    assert before is not None
+    assert (before.prefix, before.pid, before.ended_ns) == (prefix, child.pid, 0)
     assert mine.prefixes == (prefix, mine.prefix)
     mine.release(NOW)
 
 
 def test_the_same_process_is_a_second_engine_too(tmp_path: Path) -> None:
-    first = Lease("main", "binance", NOW, tmp_path)
+    first = Lease("main", ["binance"], NOW, tmp_path)
     with pytest.raises(LeaseHeld, match=f"pid {os.getpid()}"):
-        Lease("main", "binance", NOW, tmp_path)
+        Lease("main", ["binance"], NOW, tmp_path)
     first.release(NOW + 1)
     first.release(NOW + 2)
     assert not first.held
-    second = Lease("main", "binance", NOW, tmp_path, known=["ck000001", first.prefix])
-    assert second.previous == lease.Holder(os.getpid(), second.previous.host, first.prefix, NOW, NOW + 1)  # type: ignore[union-attr]
+    second = Lease("main", ["binance"], NOW, tmp_path, known=["ck000001", first.prefix])
+    before = second.previous["binance"]
+    assert before is not None
+    assert before[:1] + before[2:] == (os.getpid(), first.prefix, NOW, NOW + 1)
     assert second.prefixes == (first.prefix, "ck000001", second.prefix)
     assert re.fullmatch("ck[0-9a-f]{6}", second.prefix)
     second.release(NOW)
 
 
+def test_an_engine_has_all_its_venues_and_one_prefix_or_none(tmp_path: Path) -> None:
+    other = Lease("main", ["b"], NOW, tmp_path)
+    with pytest.raises(LeaseHeld, match="at b is in use"):
+        Lease("main", ["a", "b"], NOW, tmp_path)
+    assert not lease.is_held(lease.lease_path("main", "a", tmp_path))
+    other.release(NOW)
+    mine = Lease("main", ["a", "b"], NOW, tmp_path)
+    assert mine.prefixes == (other.prefix, mine.prefix)
+    for venue in ("a", "b"):
+        holder = lease.last_holder(lease.lease_path("main", venue, tmp_path))
+        assert holder is not None
+        assert holder.prefix == mine.prefix
+    lease.lease_path("main", "b", tmp_path).unlink()
+    assert not mine.held
+    mine.release(NOW)
+
+
 def test_no_prefix_comes_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draws = iter(["00000a", "00000a", "00000b"])
     monkeypatch.setattr(lease.secrets, "token_hex", lambda _: next(draws))
-    first = Lease("main", "v", NOW, tmp_path)
+    first = Lease("main", ["v"], NOW, tmp_path)
     first.release(NOW)
-    assert Lease("main", "v", NOW, tmp_path).prefix == "ck00000b"
+    assert Lease("main", ["v"], NOW, tmp_path).prefix == "ck00000b"
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff", b"{", b"[]", b'{"pid": "x"}', b'{"prefixes": 3}'])
@@ -87,8 +107,8 @@ def test_a_torn_file_is_no_lock(tmp_path: Path, content: bytes) -> None:
     path = lease.lease_path("main", "v", tmp_path)
     path.write_bytes(content)
     assert lease.last_holder(path) is None
-    mine = Lease("main", "v", NOW, tmp_path)
-    assert mine.previous is None
+    mine = Lease("main", ["v"], NOW, tmp_path)
+    assert mine.previous == {"v": None}
     said = json.loads(path.read_bytes())
     assert (said["pid"], said["prefixes"]) == (os.getpid(), [mine.prefix])
     mine.release(NOW)
@@ -96,11 +116,11 @@ def test_a_torn_file_is_no_lock(tmp_path: Path, content: bytes) -> None:
 
 def test_a_deleted_file_ends_the_lease(tmp_path: Path) -> None:
     """Another engine could make and lock a new one."""
-    mine = Lease("main", "v", NOW, tmp_path)
+    mine = Lease("main", ["v"], NOW, tmp_path)
     path = lease.lease_path("main", "v", tmp_path)
     path.unlink()
     assert not mine.held
-    other = Lease("main", "v", NOW, tmp_path)
+    other = Lease("main", ["v"], NOW, tmp_path)
     assert other.held
     assert not mine.held
     mine.release(NOW)
@@ -109,7 +129,7 @@ def test_a_deleted_file_ends_the_lease(tmp_path: Path) -> None:
 
 
 def test_a_forked_child_neither_holds_nor_keeps_the_lease(tmp_path: Path) -> None:
-    mine = Lease("main", "v", NOW, tmp_path)
+    mine = Lease("main", ["v"], NOW, tmp_path)
     ready, end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -119,7 +139,7 @@ def test_a_forked_child_neither_holds_nor_keeps_the_lease(tmp_path: Path) -> Non
         assert os.read(ready, 1) == b"n"
         assert mine.held
         mine.release(NOW)
-        Lease("main", "v", NOW, tmp_path).release(NOW)
+        Lease("main", ["v"], NOW, tmp_path).release(NOW)
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -140,7 +160,7 @@ def test_a_file_that_is_replaced_while_it_is_locked_is_locked_anew(
         lock(fd, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    mine = Lease("main", "v", NOW, tmp_path)
+    mine = Lease("main", ["v"], NOW, tmp_path)
     assert mine.held
     assert lease.is_held(path)
     mine.release(NOW)
@@ -149,7 +169,7 @@ def test_a_file_that_is_replaced_while_it_is_locked_is_locked_anew(
 @pytest.mark.parametrize(("account", "venue"), [("", "v"), ("a/b", "v"), ("a", "../v"), ("a.b", "v")])
 def test_names_that_can_be_no_file_are_refused(tmp_path: Path, account: str, venue: str) -> None:
     with pytest.raises(ConfigError):
-        Lease(account, venue, NOW, tmp_path)
+        Lease(account, [venue], NOW, tmp_path)
 
 
 def test_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:

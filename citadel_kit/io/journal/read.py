@@ -90,12 +90,12 @@ class JournalReader:
 def _for_people(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    for scale, names in (("price_decimals", ("price",)), ("qty_decimals", _QUANTITIES)):
+    for scale, names in (("price_decimals", _PRICES), ("qty_decimals", _QUANTITIES)):
         for name in _both(names, frame):
             if scale in frame:
                 frame[name] = frame[name].astype(float) / 10.0 ** frame[scale].astype(float)
-    if "price" in frame:
-        frame["price"] = frame["price"].where(frame["price"] != 0)
+    for name in _both(_PRICES, frame):
+        frame[name] = frame[name].where(frame[name] != 0)
     for name in _both(_TIMES, frame):
         stamps = frame[name].astype("int64")
         frame[name] = pd.to_datetime(stamps.where(stamps != 0), utc=True, unit="ns")
@@ -110,6 +110,7 @@ def _both(names: Sequence[str], frame: pd.DataFrame) -> list[str]:
     return [name for name in names if name in frame]
 
 
+_PRICES: Final = ("price", "stop_price")
 _QUANTITIES: Final = ("qty", "filled", "claimed", "total")
 _TIMES: Final = ("at", "placed", "last", "started", "ended")
 _FLAGS: Final = ("maker", "forced", "settled")
@@ -126,7 +127,7 @@ FROM fills f JOIN orders USING (client_id) JOIN instruments ON instruments.id = 
 ORDER BY f.id"""
 _COMMANDS: Final = """
 SELECT at_ns AS at, kind AS command, client_id, prefix, parent_id, order_id, venue, symbol, c.side, c.price,
-  c.qty, c.tif, price_decimals, qty_decimals
+  stop_price, c.qty, c.tif, price_decimals, qty_decimals
 FROM commands c JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
 ORDER BY c.id"""
 _REPORTS: Final = """

@@ -31,7 +31,7 @@ CREATE TABLE exit_plans (id INTEGER PRIMARY KEY, prefix TEXT NOT NULL, parent_id
   at_ns INTEGER NOT NULL, plan TEXT NOT NULL);
 CREATE TABLE commands (id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, at_ns INTEGER NOT NULL,
   kind INTEGER NOT NULL, side INTEGER NOT NULL, price INTEGER NOT NULL, qty INTEGER NOT NULL,
-  tif INTEGER NOT NULL);
+  tif INTEGER NOT NULL, stop_price INTEGER NOT NULL);
 CREATE TABLE reports (id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, recv_ns INTEGER NOT NULL,
   kind INTEGER NOT NULL, price INTEGER NOT NULL, qty INTEGER NOT NULL, filled INTEGER NOT NULL,
   maker INTEGER NOT NULL, reason INTEGER NOT NULL);
@@ -55,6 +55,7 @@ CREATE INDEX orders_at_venue ON orders (venue_order_id) WHERE venue_order_id <> 
 """
 _MIGRATIONS: Final = {
     1: """
+ALTER TABLE commands ADD COLUMN stop_price INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE intents ADD COLUMN closes TEXT NOT NULL DEFAULT '';
 ALTER TABLE orders ADD COLUMN family TEXT NOT NULL DEFAULT '';
 UPDATE orders SET family = prefix || '-' || parent_id;

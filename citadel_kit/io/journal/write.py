@@ -25,6 +25,8 @@ from citadel_kit.types import (
     OrderReport,
     RejectReason,
     ReportKind,
+    StopCommand,
+    TimeInForce,
     VenueOrder,
     client_id,
 )
@@ -101,28 +103,32 @@ class Journal:
         with self._write.rows():
             self._db.execute("INSERT INTO exit_plans VALUES (NULL, ?, ?, ?, ?)", row)
 
-    def command(self, parent_id: str, command: Command, now_ns: int, prefix: str = "") -> None:
+    def command(self, parent_id: str, command: Command | StopCommand, now_ns: int, prefix: str = "") -> None:
         """Before it goes out. `prefix`: of an earlier run whose order it is about.
 
-        When it returns, what may open risk (PLACE, AMEND) is on the disk, with all that was written before
-        it. A CANCEL or QUERY is with the operating system, which survives our death and not a power cut: one
-        that was lost is asked for again, and no guard has to wait for a disk. Each ends the transaction of
-        an open batch. Raises JournalError for a PLACE without intent, or with an order id that was used.
+        When it returns, what places or changes an order (PLACE, AMEND, a stop) is on the disk, with all that
+        was written before it. A CANCEL or QUERY is with the operating system, which survives our death and
+        not a power cut: one that was lost is asked for again, and no guard has to wait for a disk. Each ends
+        the transaction of an open batch. Raises JournalError for a PLACE without intent, or with an order id
+        that was used.
         """
         prefix = prefix or self.prefix
         name = client_id(prefix, parent_id, command.order_id)
-        what = (command.side, command.price, command.qty, command.tif)
-        places = command.kind == CommandKind.PLACE
+        if isinstance(command, StopCommand):
+            kind, tif, stop_price = CommandKind.PLACE.value, TimeInForce.GTC.value, command.stop_price
+        else:
+            kind, tif, stop_price = command.kind, command.tif, 0
+        what = (command.side, command.price, command.qty, tif)
+        places = kind == CommandKind.PLACE
         number, family = self._parent(prefix, parent_id) if places else (0, "")
-        with self._write.durable(disk=places or command.kind == CommandKind.AMEND):
+        with self._write.durable(disk=places or kind == CommandKind.AMEND):
             if places:
                 order = (name, prefix, parent_id, command.order_id, family, number, *what)
                 self._db.execute(_NEW_ORDER, (*order, "sent", "", now_ns, now_ns))
             else:
                 self._db.execute("UPDATE orders SET last_ns = ? WHERE client_id = ?", (now_ns, name))
-            self._db.execute(
-                "INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", (name, now_ns, command.kind, *what)
-            )
+            row = (name, now_ns, kind, *what, stop_price)
+            self._db.execute("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def guard(self, kind: str, text: str, now_ns: int) -> None:
         """A trip, a kill or an arming, before it takes effect. `kind`: `trip`, `kill`, `arm`, or another.

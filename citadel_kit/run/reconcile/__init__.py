@@ -22,7 +22,20 @@ The rules, for an order whose client id has the prefix of this engine or of an e
 
 An order with any other client id, and a trade of one, is reported and never touched.
 
-The order of calls, at the start (nothing is entered before the first `settled`) and every few seconds alike:
+An engine's start, in this order:
+
+    journal = Journal(path)                                     # one writer
+    lease = Lease(account, venues, now_ns, known=journal.prefixes())    # one engine; its prefix is new
+    journal.start_run(lease.prefix, account, mode, now_ns)      # before anything goes out
+    last = journal.last_guard()                                 # a kill outlives the engine
+    latched = KillState(True, True, last[2], last[1]) if last and last[0] == "kill" else None
+    switch = KillSwitch([global_file(), account_file(account), journal_file(path.resolve())], latched)
+    rounds of reconciliation, per venue, until `settled`        # before the first intent
+
+and before each PLACE that opens risk: `lease.held`, `switch.check() == ""`, then `journal.command`. A kill or
+an arming that is seen goes to `journal.guard`. The end: `journal.end_run`, `lease.release`, `journal.close`.
+
+A round, at the start and every few seconds alike:
 
     asked_ns = clock.now_ns()
     1. open_orders = the account's open orders, all symbols
