@@ -78,7 +78,7 @@ def check(world: World) -> None:
 
 @pytest.mark.slow
 @given(seed=st.integers(0, 2**32), runs=st.integers(1, 4), named=st.booleans())
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_whatever_died_when_the_journal_is_the_venues(
     folder: Path, seed: int, runs: int, named: bool
 ) -> None:
@@ -103,7 +103,7 @@ def test_whatever_died_when_the_journal_is_the_venues(
 
 @pytest.mark.slow
 @given(seed=st.integers(0, 2**32), named=st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_running_engine_keeps_its_orders_and_loses_no_fill(folder: Path, seed: int, named: bool) -> None:
     world = World(folder / f"r{seed}-{named}.db", seed, trades_name_us=named)
     engine = Engine(world)

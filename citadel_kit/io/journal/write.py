@@ -228,7 +228,10 @@ class Journal:
     def own_orders(self, venue: str, since_ns: int, venue_order_ids: Iterable[str] = ()) -> list[OwnOrder]:
         """Orders that are not settled, those that anything was heard of since `since_ns`, and these."""
         rows = self._read(_OWN, (since_ns, json.dumps(list(venue_order_ids)), venue))
-        return [OwnOrder._make((*row, tuple(self._booked(row[0])))) for row in rows]
+        fills: dict[str, list[Booked]] = {row[0]: [] for row in rows}
+        for name, *piece in self._read(_FILLS_OF, (json.dumps(list(fills)),)):
+            fills[name].append(Booked(*piece))
+        return [OwnOrder._make((*row, tuple(fills[row[0]]))) for row in rows]
 
     def checkpoint(self) -> None:
         """Move the WAL into the file, which may take some 10 ms: to be called when nothing is at work."""
@@ -253,10 +256,6 @@ class Journal:
         if known is None:
             raise JournalError(str(self.path), f"order {parent_id!r} has no intent", "Write it first")
         return known
-
-    def _booked(self, name: str) -> list[Booked]:
-        fills = "SELECT trade_id, qty, filled FROM fills WHERE client_id = ? ORDER BY filled"
-        return [Booked(*row) for row in self._read(fills, (name,))]
 
     def _instrument(self, i: Instrument) -> int:
         key = (i.venue, i.symbol, i.price_decimals, i.qty_decimals)
@@ -319,13 +318,21 @@ UPDATE orders SET
   status = CASE WHEN booked + :qty >= qty THEN 'filled' WHEN done THEN status ELSE 'resting' END,
   done = max(done, booked + :qty >= qty)
 WHERE client_id = :name"""
+_FILLS_OF: Final = """
+SELECT client_id, trade_id, qty, filled FROM fills
+WHERE client_id IN (SELECT value FROM json_each(?)) ORDER BY client_id, filled"""
 _OWN: Final = """
-WITH wanted AS (
+WITH named AS (
   SELECT client_id FROM orders WHERE done = 0 OR booked < claimed
   UNION SELECT client_id FROM orders WHERE last_ns >= ?
   UNION SELECT client_id FROM orders
-    WHERE venue_order_id <> '' AND venue_order_id IN (SELECT value FROM json_each(?)))
+    WHERE venue_order_id <> '' AND venue_order_id IN (SELECT value FROM json_each(?))),
+wanted AS MATERIALIZED (
+  SELECT orders.*, symbol FROM named JOIN orders USING (client_id)
+  JOIN instruments ON instruments.id = orders.instrument WHERE venue = ?),
+nets AS MATERIALIZED (
+  SELECT family, sum(side * booked) AS net FROM orders
+  WHERE family IN (SELECT family FROM wanted) GROUP BY family)
 SELECT client_id, prefix, parent_id, order_id, symbol, side, price, qty, claimed, done, venue_order_id,
-  placed_ns, last_ns, (SELECT sum(f.side * f.booked) FROM orders f WHERE f.family = orders.family)
-FROM wanted JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
-WHERE venue = ? ORDER BY placed_ns, client_id"""
+  placed_ns, last_ns, net
+FROM wanted JOIN nets USING (family) ORDER BY placed_ns, client_id"""

@@ -105,11 +105,9 @@ class _Case:
 
     def _named(self, name: str) -> tuple[str, str, int] | None:
         """Prefix, parent and order id, where the client id is ours."""
-        for prefix in self._prefixes:
-            parsed = parse_client_id(name, prefix)
-            if parsed is not None:
-                return prefix, *parsed
-        return None
+        prefix = name.partition("-")[0]
+        parsed = parse_client_id(name, prefix) if prefix in self._prefixes else None
+        return (prefix, *parsed) if parsed is not None else None
 
     def _found(self, name: str) -> Found:
         named = self._named(name)
