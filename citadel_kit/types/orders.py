@@ -53,6 +53,21 @@ class Command(NamedTuple):
 NO_COMMAND = Command(0, 0, 0, 0, 0, 0)
 
 
+class StopCommand(NamedTuple):
+    """Place a protective stop, which rests at the venue until the market reaches `stop_price`.
+
+    It is cancelled and asked for by `Command`s of its `order_id`, as any order is.
+    """
+
+    order_id: int
+    """From `FIRST_STOP_ID` on."""
+    side: int
+    stop_price: int
+    price: int
+    """Its limit price once triggered; 0: at market."""
+    qty: int
+
+
 class ReportKind(IntEnum):
     ACK = 0
     """The order rests at the venue."""
@@ -191,9 +206,17 @@ class VenueTrade(NamedTuple):
     fee: float
     """In the quote currency; NaN where it can't be said."""
     exch_ns: int
+    fee_paid: str = ""
+    """As the venue charged it: `0.00012 BNB`; empty where it doesn't say."""
 
 
 class Broker(Protocol):
     """Where commands go. Reports come back as inputs of the driver, never as return values."""
 
     def send(self, venue: str, parent_id: str, command: Command, now_ns: int) -> None: ...
+
+
+class StopBroker(Broker, Protocol):
+    """One that lets protective stops rest at the venue, where the venue has them."""
+
+    def send(self, venue: str, parent_id: str, command: Command | StopCommand, now_ns: int) -> None: ...
