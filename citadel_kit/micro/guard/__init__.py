@@ -100,21 +100,13 @@ def on_sight(config: GuardConfig, state: GuardState, sight: Sight) -> GuardState
         rolling.depth_share(depths, sight.depth),
         sight.crossed_bps,
     )
-    old = s.since
     calm = _is_calm(c, last, depths.median > 0.0)
-    since = Since(
-        _since(old.wide_ns, now, last.spread_bps > c.max_spread_bps, last.spread_bps <= c.max_spread_bps),
-        _since(old.thin_ns, now, last.depth_share < c.min_depth_share, last.depth_share >= c.min_depth_share),
-        _since(
-            old.crossed_ns, now, last.crossed_bps > c.max_crossed_bps, last.crossed_bps <= c.max_crossed_bps
-        ),
-        -1,
-        _since(old.calm_ns, now, calm, not calm),
-    )
+    still_calm = calm and s.since.calm_ns >= 0  # then nothing else lasts
+    since = s.since if still_calm else _sinces(c, s.since, last, now, calm)
     seen = GuardState(
         s.step, s.tripped, s.tripped_ns, s.measured, s.latched, now, now, fast, slow, depths, since, last
     )
-    return _judged(c, seen)
+    return seen if still_calm and s.step == GO and c.flatten_bps == 0.0 else _judged(c, seen)
 
 
 @register_jitable
@@ -170,6 +162,18 @@ def _since(since_ns: int, now_ns: int, starts: bool, ends: bool) -> int:
     if starts:
         return now_ns if since_ns < 0 else since_ns
     return -1 if ends else since_ns
+
+
+@register_jitable
+def _sinces(config: GuardConfig, old: Since, last: Measures, now_ns: int, calm: bool) -> Since:
+    c, spread, share, crossed = config, last.spread_bps, last.depth_share, last.crossed_bps
+    return Since(
+        _since(old.wide_ns, now_ns, spread > c.max_spread_bps, spread <= c.max_spread_bps),
+        _since(old.thin_ns, now_ns, share < c.min_depth_share, share >= c.min_depth_share),
+        _since(old.crossed_ns, now_ns, crossed > c.max_crossed_bps, crossed <= c.max_crossed_bps),
+        -1,
+        _since(old.calm_ns, now_ns, calm, not calm),
+    )
 
 
 @register_jitable
