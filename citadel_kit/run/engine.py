@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from inspect import signature
-from math import nan
 from typing import Any, Final, NamedTuple
 
 from citadel_kit.clock import SECOND, iso
 from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.micro import chase, guard
 from citadel_kit.micro.aggregator import DataAggregator, QuoteConfig
-from citadel_kit.micro.flow import Flow, FlowConfig, spread_bps, venue_view
+from citadel_kit.micro.flow import Flow, FlowConfig, venue_view
 from citadel_kit.micro.gate import NOTHING_KNOWN, Exposure, GateConfig, judge
 from citadel_kit.micro.ledger import Ledger
 from citadel_kit.micro.session import (
@@ -31,6 +30,7 @@ from citadel_kit.micro.session import (
 )
 from citadel_kit.run.executor import SmartOrderExecutor
 from citadel_kit.run.paper import PaperBroker
+from citadel_kit.run.watch import Watch
 from citadel_kit.settings import Fees
 from citadel_kit.types import (
     BookTop,
@@ -91,7 +91,6 @@ class Engine:
             for codec, i in feeds
         }
         self._config, self._broker = config, broker
-        self._own_size = feed_shows_our_orders
         instruments = list(self.instruments.values())
         self._aggregator = DataAggregator(
             instruments,
@@ -101,10 +100,11 @@ class Engine:
             config=config.quotes,
         )
         self._flows = {instrument.venue: Flow(instrument, config.flow) for instrument in instruments}
-        self._guard = guard.fresh(0)
-        guard.check(config.guard)
+        self._watch = Watch(config.guard, self.instruments)
         ledger = Ledger(self.instruments.values(), fees)
-        self._executor = SmartOrderExecutor(broker, ledger, self.fills.append, self._may_go_on)
+        self._executor = SmartOrderExecutor(
+            broker, ledger, self.fills.append, self._may_go_on, shows_own=feed_shows_our_orders
+        )
         self.verdict: Verdict | None = None
         self._effects: list[tuple[str, Effect]] = []
 
@@ -137,6 +137,10 @@ class Engine:
         self.advance(now_ns)
         for venue, session in self.sessions.items():
             self._handle(venue, session.on_timer(self.now_ns))
+        feeds = [self.sessions[venue].feeds[i.symbol] for venue, i in self.instruments.items()]
+        live = any(feed.state == FeedState.LIVE for feed in feeds)
+        if self._watch.on_timer(self.now_ns, live):
+            self._obey_guard()
         self._executor.on_timer(self.now_ns)
 
     # --- inputs from people and the macro layer ----------------------------------------
@@ -157,15 +161,15 @@ class Engine:
             raise GateRefused(verdict.reasons, verdict.text)
         instrument = self.instruments[intent.venue]
         config = configure(instrument, intent, options, self.now_ns)
-        top = self.sessions[intent.venue].feeds[intent.symbol].book.top()
-        return self._executor.submit(intent, instrument, config, top, self.now_ns).parent_id
+        book = self.sessions[intent.venue].feeds[intent.symbol].book
+        return self._executor.submit(intent, instrument, config, book.top(), self.now_ns, book).parent_id
 
     def cancel(self, parent_id: str) -> None:
         self._executor.cancel(parent_id, self.now_ns)
 
     def kill(self) -> None:
         """Trip the guard: every working order is cancelled and no entry passes until `rearm`."""
-        self._guard = guard.trip(self._guard, self.now_ns, guard.Trip.HAND.value)
+        self._watch.trip(self.now_ns)
         self.verdict = None  # what the gate said before is no longer true
         self.cancel_all()
 
@@ -174,7 +178,7 @@ class Engine:
         self._executor.cancel_all(self.now_ns)
 
     def rearm(self) -> None:
-        self._guard = guard.reset(self._guard, self.now_ns)
+        self._watch.rearm(self.now_ns)
 
     def drain(self, seconds: float) -> None:
         """Let reports that are under way arrive, without a market: for closing down."""
@@ -209,7 +213,7 @@ class Engine:
             quote=self._aggregator.quote(self.now_ns),
             opportunities=self._aggregator.opportunities(self.now_ns),
             venues=tuple([self._view(venue) for venue in self.instruments]),
-            guard=guard.describe(self._config.guard, self._guard),
+            guard=self._watch.says,
             orders=self._executor.views(),
             engine=self.state,
         )
@@ -251,14 +255,16 @@ class Engine:
         self._broker.on_book(venue, self.now_ns, book)
         self._flows[venue].on_top(self.now_ns, top)
         self._aggregator.update(venue, symbol, top, self.now_ns, book)
-        self._watch()
-        self._executor.on_top(venue, top, self.now_ns, book if self._own_size else None)
+        if self._watch.on_book(venue, self.now_ns, self._aggregator.quote(self.now_ns), book):
+            self._obey_guard()
+        self._executor.on_top(venue, top, self.now_ns, book)
 
     def _on_no_book(self, venue: str, symbol: str) -> None:
         self._aggregator.drop(venue, symbol, self.now_ns)
         if symbol != self.instruments[venue].symbol:
             return
         self._flows[venue].lost(self.now_ns)
+        self._watch.lost(venue)
         self._broker.on_book_lost(venue, self.now_ns)
         self._executor.on_no_book(venue, self.now_ns)
 
@@ -287,21 +293,19 @@ class Engine:
             mode=self.mode,
             quote=self._aggregator.quote(self.now_ns),
             venues=(self._view(intent.venue),),
-            guard=guard.describe(self._config.guard, self._guard),
+            guard=self._watch.says,
             orders=(),
             engine=self.state,
         )
         return judge(self._config.gate, intent, seen, self.now_ns, held).allowed
 
-    def _watch(self) -> None:
-        """A crossed quote is no news to the guard: one of its sides is wrong, and which is not known."""
-        quote = self._aggregator.quote(self.now_ns)
-        before = self._guard.tripped
-        mid, spread = (nan, nan) if quote.crossed else (quote.mid, spread_bps(quote.bid, quote.ask))
-        self._guard = guard.on_quote(self._config.guard, self._guard, self.now_ns, mid, spread)
-        if self._guard.tripped != before:
-            self.verdict = None
+    def _obey_guard(self) -> None:
+        """PAUSE pulls entries, REDUCE and FLATTEN end them. What is open is for its exit plan to close."""
+        self.verdict = None
+        if self._watch.state.step >= guard.GuardStep.REDUCE:
             self._executor.cancel_all(self.now_ns, entries_only=True)
+        elif self._watch.state.step == guard.GuardStep.PAUSE:
+            self._executor.hold_entries(self.now_ns)
 
 
 def configure(

@@ -25,7 +25,6 @@ from citadel_kit.types import (
     OrderReport,
     OrderView,
     Purpose,
-    Side,
 )
 
 
@@ -54,9 +53,14 @@ class SmartOrderExecutor:
         ledger: Ledger,
         on_fill: Callable[[Fill], None],
         may_go_on: Callable[[OrderIntent], bool],
+        *,
+        shows_own: bool = True,
     ) -> None:
-        """`may_go_on`: does the gate still allow this entry? Asked before each decision that could place."""
-        self.ledger = ledger
+        """`may_go_on`: does the gate still allow this entry? Asked before each decision that could place.
+
+        `shows_own`: do the books include our orders? Then their sizes are taken off what a chase follows.
+        """
+        self.ledger, self._shows_own = ledger, shows_own
         self._broker, self._on_fill, self._may_go_on = broker, on_fill, may_go_on
         self._orders: dict[str, ParentOrder] = {}
         self._working: dict[str, ParentOrder] = {}
@@ -70,8 +74,12 @@ class SmartOrderExecutor:
         config: chase.ChaseConfig,
         top: BookTop,
         now_ns: int,
+        book: BookReader | None = None,
     ) -> ParentOrder:
-        """Take an intent the gate allowed. Raises ConfigError for a quantity no venue could fill."""
+        """Take an intent the gate allowed. Raises ConfigError for a quantity no venue could fill.
+
+        `book`: where `top` comes from, to look behind it.
+        """
         if config.qty % instrument.lot:
             raise ConfigError("qty", f"{config.qty} is not a multiple of the lot {instrument.lot}")
         if config.qty * top.ask * 2 >= 1 << 62:  # twice: no bound lets a chase go so far
@@ -81,25 +89,24 @@ class SmartOrderExecutor:
             intent=intent,
             instrument=instrument,
             config=config,
-            state=chase.start(config, top),
+            state=chase.start(config, chase.plain_touch(top)),
             submitted_ns=now_ns,
         )
         self._orders[order.parent_id] = self._working[order.parent_id] = order
-        self._step(order, chase.on_top(config, order.state, top), now_ns)
+        seen = self._touch(order, top, book)
+        self._step(order, chase.on_top(config, order.state, seen), now_ns)
         return order
 
     def on_top(self, venue: str, top: BookTop, now_ns: int, book: BookReader | None) -> None:
-        """A new top. `book`: where the feed shows our own orders, to take their size off the touch.
+        """A new top of `book`; without it nothing is known behind the touch, and nothing of ours in it.
 
-        An entry that the gate would refuse now is treated as if there were no book: it is pulled, and goes on
-        when the gate allows it again.
+        An entry that the gate would refuse now is pulled, and goes on when the gate allows it again.
         """
         for order in self._at(venue):
             if order.intent.purpose == Purpose.ENTRY and not self._may_go_on(order.intent):
-                step = chase.on_no_book(order.config, order.state, now_ns)
+                step = chase.on_held(order.config, order.state, now_ns)
             else:
-                seen = top if book is None else _without_own(order, top, book)
-                step = chase.on_top(order.config, order.state, seen)
+                step = chase.on_top(order.config, order.state, self._touch(order, top, book))
             self._step(order, step, now_ns)
 
     def on_no_book(self, venue: str, now_ns: int) -> None:
@@ -137,6 +144,12 @@ class SmartOrderExecutor:
                 failures.append(error)
         if failures:
             raise failures[0]
+
+    def hold_entries(self, now_ns: int) -> None:
+        """Pull every entry now; each goes on at the first top at which the gate allows it again."""
+        for order in list(self._working.values()):
+            if order.intent.purpose == Purpose.ENTRY:
+                self._step(order, chase.on_held(order.config, order.state, now_ns), now_ns)
 
     # --- facts ------------------------------------------------------------------
 
@@ -179,6 +192,15 @@ class SmartOrderExecutor:
     def _at(self, venue: str) -> list[ParentOrder]:
         return [order for order in self._working.values() if order.instrument.venue == venue]
 
+    def _touch(self, order: ParentOrder, top: BookTop, book: BookReader | None) -> chase.Touch:
+        """The touch without what we have there ourselves, in this parent and its siblings."""
+        if book is None or not (self._shows_own or order.config.ignore_qty):
+            return chase.plain_touch(top)
+        side, venue = order.config.side, order.instrument.venue
+        siblings = [o for o in self._at(venue) if o.config.side == side] if self._shows_own else []
+        own = [size for sibling in siblings for size in chase.own_sizes(sibling.state)]
+        return chase.touch_of(top, book, side, own)
+
     def _step(self, order: ParentOrder, step: chase.Step, now_ns: int) -> None:
         order.state, order.shown = step.state, None
         command = step.command
@@ -187,17 +209,6 @@ class SmartOrderExecutor:
         if order.state.phase >= chase.Phase.FILLED and order.finished_ns == 0:
             order.finished_ns = now_ns
             self._working.pop(order.parent_id, None)
-
-
-def _without_own(order: ParentOrder, top: BookTop, book: BookReader) -> BookTop:
-    """The top without this parent's resting size."""
-    working, side = order.state.order, int(order.intent.side)
-    if order.state.phase not in {chase.Phase.RESTING, chase.Phase.CANCELING}:
-        return top
-    behind = [book.levels(s, 2).tolist() for s in (Side.BUY, Side.SELL)]
-    bid, ask = (rows[1] if len(rows) > 1 else (0, 0) for rows in behind)
-    rest = working.qty - working.filled
-    return chase.without_own(top, bid[0], bid[1], ask[0], ask[1], side, working.price, rest)
 
 
 _STATUS: Final = {
@@ -228,7 +239,7 @@ def _view(order: ParentOrder) -> OrderView:
     filled = sum(fill.qty for fill in order.fills)
     average = sum(fill.price * fill.qty for fill in order.fills) / filled if filled else nan
     arrival = state.twice_arrival_mid / 2
-    resting = phase in {chase.Phase.RESTING, chase.Phase.CANCELING}
+    resting = chase.Phase.RESTING <= phase < chase.Phase.FILLED
     return OrderView(
         parent_id=order.parent_id,
         venue=instrument.venue,

@@ -101,6 +101,8 @@ class _Venue:
         self.instrument = instrument
         self.book: BookReader | None = None
         self.orders: dict[tuple[str, int], Resting] = {}
+        self.totals: dict[tuple[str, int], int] = {}
+        """Filled, of the orders that are gone."""
         self.taken = _Taken()
         self.last_arrival_ns = 0
         self.last_report_ns = 0
@@ -206,16 +208,64 @@ class PaperBroker:
             at = self._venues[sent.venue]
             if sent.command.kind == CommandKind.CANCEL:
                 self._cancel(at, sent)
+            elif sent.command.kind == CommandKind.AMEND:
+                self._amend(at, sent)
+            elif sent.command.kind == CommandKind.QUERY:
+                self._say(at, sent)
             else:
                 self._place(at, sent)
 
     def _cancel(self, at: _Venue, sent: _Sent) -> None:
         key = (sent.parent_id, sent.command.order_id)
-        order = at.orders.pop(key, None)
+        order = at.orders.get(key)
         if order is None:
             self._refuse(at, sent, ReportKind.CANCEL_REJECT, RejectReason.UNKNOWN_ORDER)
         else:
-            self._report(at, key, ReportKind.CANCELED, sent.at_ns, order.price, 0, order.filled)
+            self._gone(at, key, sent.at_ns, order.price, order.filled)
+
+    def _amend(self, at: _Venue, sent: _Sent) -> None:
+        """A smaller total keeps the place in the queue; another price, or a larger one, goes to its end."""
+        key, command = (sent.parent_id, sent.command.order_id), sent.command
+        order, book = at.orders.get(key), at.book
+        if order is None or book is None:
+            reason = RejectReason.UNKNOWN_ORDER if order is None else RejectReason.NO_BOOK
+            self._refuse(at, sent, ReportKind.AMEND_REJECT, reason)
+            return
+        top = book.top()
+        takes = crosses(command.side, command.price, top.ask if command.side == Side.BUY else top.bid)
+        if takes or not _passes_filters(at.instrument, command):
+            reason = RejectReason.POST_ONLY if takes else RejectReason.FILTER
+            self._refuse(at, sent, ReportKind.AMEND_REJECT, reason)
+            return
+        if command.qty <= order.filled:
+            self._gone(at, key, sent.at_ns, order.price, order.filled)
+            return
+        if command.price == order.price and command.qty <= order.qty:
+            at.orders[key] = order._replace(qty=command.qty)
+        else:
+            at.orders.pop(key)
+            at.orders[key] = self._joined(at, book, command, order.filled)
+        self._report(at, key, ReportKind.AMENDED, sent.at_ns, command.price, command.qty, order.filled)
+
+    def _say(self, at: _Venue, sent: _Sent) -> None:
+        key = (sent.parent_id, sent.command.order_id)
+        order = at.orders.get(key)
+        if order is not None:
+            self._report(at, key, ReportKind.STATE, sent.at_ns, order.price, order.qty, order.filled)
+        elif key in at.totals:
+            self._report(at, key, ReportKind.CANCELED, sent.at_ns, sent.command.price, 0, at.totals[key])
+        else:
+            self._refuse(at, sent, ReportKind.REJECT, RejectReason.UNKNOWN_ORDER)
+
+    def _gone(self, at: _Venue, key: tuple[str, int], at_ns: int, price: int, filled: int) -> None:
+        at.orders.pop(key, None)
+        at.totals[key] = filled
+        self._report(at, key, ReportKind.CANCELED, at_ns, price, 0, filled)
+
+    def _joined(self, at: _Venue, book: BookReader, command: Command, filled: int) -> Resting:
+        level = int(book.qty_at(command.side, command.price))
+        left = at.taken.left(command.side, command.price, level)
+        return rest(command.order_id, command.side, command.price, command.qty, filled, left, level)
 
     def _place(self, at: _Venue, sent: _Sent) -> None:
         key, command = (sent.parent_id, sent.command.order_id), sent.command
@@ -233,19 +283,16 @@ class PaperBroker:
                 return
             filled = self._take(at, sent, at.book)
         if filled == command.qty:
+            at.totals[key] = filled
             return
         if command.tif == TimeInForce.IOC:
-            self._report(at, key, ReportKind.CANCELED, sent.at_ns, command.price, 0, filled)
+            self._gone(at, key, sent.at_ns, command.price, filled)
             return
-        level = int(at.book.qty_at(command.side, command.price))
-        left = at.taken.left(command.side, command.price, level)
-        order = rest(command.order_id, command.side, command.price, command.qty, filled, left, level)
-        at.orders[key] = order
+        order = at.orders[key] = self._joined(at, at.book, command, filled)
         self._report(at, key, ReportKind.ACK, sent.at_ns, order.price, order.qty, filled)
 
     def _take(self, at: _Venue, sent: _Sent, book: BookReader) -> int:
-        command, filled = sent.command, 0
-        depth = 16
+        command, filled, depth = sent.command, 0, 16
         while True:
             shown = book.levels(-command.side, depth)
             levels = at.taken.levels(-command.side, shown)
@@ -264,6 +311,7 @@ class PaperBroker:
     def _settle(self, at: _Venue, key: tuple[str, int], before: Resting, after: Resting, now_ns: int) -> None:
         if after.filled == after.qty:
             del at.orders[key]
+            at.totals[key] = after.filled
         else:
             at.orders[key] = after
         if after.filled > before.filled:

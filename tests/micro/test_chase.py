@@ -2,86 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from chase_story import INSTRUMENT, IOC, Chase, amend, place
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro import chase
 from citadel_kit.micro.chase import END_TEXT, EndReason, OnDeadline, Phase
-from citadel_kit.types import (
-    NO_COMMAND,
-    BookTop,
-    Command,
-    CommandKind,
-    Instrument,
-    OrderReport,
-    RejectReason,
-    ReportKind,
-    Side,
-    TimeInForce,
-)
-
-INSTRUMENT = Instrument(
-    venue="v", symbol="BTC/USDT", venue_symbol="BTCUSDT", price_decimals=2, qty_decimals=3, tick=5, lot=10
-)
-POST, IOC = int(TimeInForce.POST_ONLY), int(TimeInForce.IOC)
-
-
-def top(bid: int, ask: int, now: int = 0) -> BookTop:
-    return BookTop(now, 0, -1, bid, 100 if bid else 0, ask, 100 if ask else 0)
-
-
-class Chase:
-    """One order on its way, so that a test reads as a story."""
-
-    def __init__(self, bid: int = 10_000, ask: int = 10_010, **settings: Any) -> None:
-        instrument = replace(INSTRUMENT, min_notional=settings.pop("min_notional", 0))
-        given = {"side": Side.BUY, "qty": 100, "pause_ns": 100} | settings
-        self.config = chase.configure(instrument, **given)
-        self.state = chase.start(self.config, top(bid, ask))
-
-    def _take(self, step: chase.Step) -> Command:
-        self.state, command = step
-        return command
-
-    def top(self, bid: int, ask: int, now: int = 0) -> Command:
-        return self._take(chase.on_top(self.config, self.state, top(bid, ask, now)))
-
-    def timer(self, now: int) -> Command:
-        return self._take(chase.on_timer(self.config, self.state, now))
-
-    def no_book(self, now: int = 0) -> Command:
-        return self._take(chase.on_no_book(self.config, self.state, now))
-
-    def cancel(self, now: int = 0) -> Command:
-        return self._take(chase.cancel(self.config, self.state, now))
-
-    def report(
-        self,
-        kind: ReportKind,
-        *,
-        order: int = 0,
-        qty: int = 0,
-        filled: int = 0,
-        reason: int = 0,
-        now: int = 0,
-    ) -> Command:
-        order = order or self.state.order.order_id
-        report = OrderReport(int(kind), order, now, 1, qty, filled, True, int(reason))
-        return self._take(chase.on_report(self.config, self.state, report))
-
-    def rest(self, bid: int = 10_000, ask: int = 10_010) -> Chase:
-        """Placed and acknowledged."""
-        assert self.top(bid, ask).kind == CommandKind.PLACE
-        assert self.report(ReportKind.ACK) == NO_COMMAND
-        return self
-
-
-def place(order: int, price: int, qty: int = 100, side: int = 1, tif: int = POST) -> Command:
-    return Command(int(CommandKind.PLACE), order, side, price, qty, tif)
-
+from citadel_kit.types import NO_COMMAND, CommandKind, RejectReason, ReportKind, Side
 
 # --- price ------------------------------------------------------------------------------------------------
 
@@ -188,7 +117,7 @@ def test_a_fill_that_comes_before_the_acknowledgement_proves_the_order_alive() -
 def test_a_refused_cancel_is_not_a_cancel() -> None:
     order = Chase().rest()
     order.top(10_005, 10_015)
-    assert order.report(ReportKind.CANCEL_REJECT, reason=RejectReason.UNKNOWN_ORDER, now=10) == NO_COMMAND
+    assert order.report(ReportKind.CANCEL_REJECT, reason=RejectReason.VENUE, now=10) == NO_COMMAND
     assert order.timer(109) == NO_COMMAND
     assert order.timer(110).kind == CommandKind.CANCEL  # still alive, for all we know: ask again
     order.report(ReportKind.FILL, qty=100, filled=100)
@@ -384,29 +313,155 @@ def test_time_never_runs_backwards() -> None:
     assert order.state.phase == Phase.EXPIRED
 
 
-# --- our own size in the book -----------------------------------------------------------------------------
+# --- where it rests ---------------------------------------------------------------------------------------
 
 
-def seen(side: Side, price: int, qty: int) -> tuple[int, int, int, int]:
-    t = chase.without_own(
-        BookTop(1, 2, 3, 10_000, 50, 10_010, 60), 9_990, 7, 10_020, 8, int(side), price, qty
-    )
-    assert t[:3] == (1, 2, 3)
-    return t[3:]
+@pytest.mark.parametrize(("offset", "price"), [(1, 10_005), (3, 10_015), (9, 10_015), (-2, 9_990)])
+def test_it_improves_or_stays_behind_by_ticks_and_never_takes(offset: int, price: int) -> None:
+    assert Chase(offset=offset).top(10_000, 10_020) == place(1, price)
+    mirrored = 20_020 - price
+    assert Chase(offset=offset, side=Side.SELL).top(10_000, 10_020) == place(1, mirrored, side=-1)
 
 
-def test_own_size_is_taken_off_the_touch() -> None:
-    assert seen(Side.BUY, 10_000, 20) == (10_000, 30, 10_010, 60)
-    assert seen(Side.SELL, 10_010, 20) == (10_000, 50, 10_010, 40)
+def test_dust_at_the_touch_is_passed_over_for_the_next_level() -> None:
+    assert Chase(ignore_qty=10).top(10_000, 10_010, bid_qty=9) == place(1, 9_995)
+    assert Chase(ignore_qty=10).top(10_000, 10_010, bid_qty=10) == place(1, 10_000)
+    sell = Chase(ignore_qty=10, side=Side.SELL)
+    assert sell.top(10_000, 10_010, bid_qty=1, ask_qty=9) == place(1, 10_015, side=-1)
 
 
-def test_alone_at_the_touch_the_next_level_is_the_best() -> None:
-    assert seen(Side.BUY, 10_000, 50) == (9_990, 7, 10_010, 60)
-    assert seen(Side.SELL, 10_010, 60) == (10_000, 50, 10_020, 8)
+def test_where_nothing_is_known_behind_it_dust_is_the_best() -> None:
+    order = Chase(ignore_qty=10)
+    step = chase.on_top(order.config, order.state, chase.Touch(0, 10_000, 1, 0, 0, 10_010, 1, 0, 0))
+    assert step.command == place(1, 10_000)
 
 
-def test_an_order_behind_the_touch_changes_nothing() -> None:
-    assert seen(Side.BUY, 9_990, 50) == seen(Side.SELL, 10_020, 50) == (10_000, 50, 10_010, 60)
+def test_dust_that_comes_before_us_is_no_reason_to_follow() -> None:
+    order = Chase(ignore_qty=10).rest()
+    assert order.top(10_005, 10_010, bid_qty=1) == NO_COMMAND
+
+
+# --- when it follows --------------------------------------------------------------------------------------
+
+
+def test_it_stays_when_the_price_returns_unless_it_trails_back() -> None:
+    order = Chase(trail_back=False).rest()
+    assert order.top(9_990, 10_000) == NO_COMMAND
+    assert order.top(10_005, 10_015).kind == CommandKind.CANCEL
+
+
+def test_the_budget_of_reprices_keeps_it_where_it_is() -> None:
+    order = Chase(max_reprices=1).rest()
+    order.top(10_005, 10_015)
+    assert order.report(ReportKind.CANCELED) == place(2, 10_005)
+    order.report(ReportKind.ACK)
+    assert order.top(10_050, 10_060) == NO_COMMAND
+    assert order.no_book().kind == CommandKind.CANCEL  # a pull for safety is no reprice
+
+
+def test_without_a_budget_it_never_moves() -> None:
+    assert Chase(max_reprices=0).rest().top(10_050, 10_060) == NO_COMMAND
+
+
+def test_flicker_is_not_followed() -> None:
+    order = Chase(confirm_tops=3).rest()
+    for _ in range(5):
+        assert order.top(10_005, 10_015) == order.top(10_005, 10_015) == NO_COMMAND
+        assert order.top(10_000, 10_010) == NO_COMMAND
+    order.top(10_005, 10_015)
+    order.top(10_010, 10_020)
+    assert order.timer(5) == NO_COMMAND  # a tick is no top
+    assert order.top(10_005, 10_015).kind == CommandKind.CANCEL
+
+
+def test_flicker_from_one_side_to_the_other_is_not_followed() -> None:
+    order = Chase(confirm_tops=2).rest()
+    for now in range(5):
+        assert order.top(10_005, 10_015, now) == order.top(9_995, 10_015, now) == NO_COMMAND
+
+
+def test_a_move_is_confirmed_by_time() -> None:
+    order = Chase(confirm_ns=50).rest()
+    assert order.top(10_005, 10_015, now=10) == order.top(10_010, 10_020, now=59) == NO_COMMAND
+    assert order.timer(60).kind == CommandKind.CANCEL
+
+
+def test_a_good_place_in_the_queue_is_not_given_up_for_one_tick_before_patience_ends() -> None:
+    order = Chase(min_move=2, patience_ns=1_000).rest()
+    assert order.top(10_005, 10_015, now=10) == NO_COMMAND
+    assert order.top(10_000, 10_010, now=500) == NO_COMMAND  # back: patience starts anew
+    assert order.top(10_005, 10_015, now=600) == order.timer(1_599) == NO_COMMAND
+    assert order.timer(1_600).kind == CommandKind.CANCEL
+
+
+def test_two_ticks_are_followed_at_once() -> None:
+    assert Chase(min_move=2, patience_ns=1_000).rest().top(10_010, 10_020).kind == CommandKind.CANCEL
+
+
+# --- amending in place ------------------------------------------------------------------------------------
+
+
+def test_where_the_venue_can_the_order_is_amended_in_place_with_its_total() -> None:
+    order = Chase(amend=chase.Amend.PRICE_QTY).rest()
+    order.report(ReportKind.FILL, filled=30)
+    assert order.top(10_005, 10_015, now=7) == amend(1, 10_005)
+    assert order.top(10_020, 10_030, now=8) == NO_COMMAND  # one thing at a time
+    assert order.report(ReportKind.AMENDED, price=10_005, qty=100, filled=30) == amend(1, 10_020)
+    order.report(ReportKind.AMENDED, price=10_020, qty=100, filled=30)
+    assert (order.phase, order.state.order.price, order.state.reprices) == (Phase.RESTING, 10_020, 2)
+
+
+def test_where_it_changes_the_quantity_only_a_price_is_cancelled_and_placed() -> None:
+    assert Chase(amend=chase.Amend.QTY_DOWN).rest().top(10_005, 10_015).kind == CommandKind.CANCEL
+
+
+def test_an_amendment_starts_the_minimum_rest_anew() -> None:
+    order = Chase(amend=chase.Amend.PRICE_QTY, min_rest_ns=50).rest()
+    assert order.top(10_005, 10_015, now=60) == amend(1, 10_005)
+    order.report(ReportKind.AMENDED, price=10_005, qty=100, now=70)
+    assert order.top(10_010, 10_020, now=119) == NO_COMMAND
+    assert order.timer(120) == amend(1, 10_010)
+
+
+# --- taking in slices -------------------------------------------------------------------------------------
+
+
+def test_it_takes_in_slices_one_after_the_other() -> None:
+    order = taker(slices=3, slice_ns=500, take_slippage_bps=10)
+    assert order.report(ReportKind.CANCELED, now=1_000) == place(2, 10_020, qty=40, tif=IOC)
+    assert order.report(ReportKind.CANCELED, filled=40, now=1_100) == NO_COMMAND
+    assert order.timer(1_599) == NO_COMMAND
+    assert order.timer(1_600) == place(3, 10_020, qty=30, tif=IOC)
+    order.report(ReportKind.FILL, filled=10, now=1_600)
+    assert order.report(ReportKind.CANCELED, filled=10, now=1_650) == NO_COMMAND
+    assert order.timer(2_150) == place(4, 10_020, qty=50, tif=IOC)
+    order.report(ReportKind.CANCELED, filled=20, now=2_200)
+    assert order.end == (Phase.EXPIRED, EndReason.NONE, 70)
+
+
+def test_slices_do_not_walk_away_with_the_market() -> None:
+    order = taker(slices=2, slice_ns=0, take_slippage_bps=10)
+    assert order.report(ReportKind.CANCELED) == place(2, 10_020, qty=50, tif=IOC)
+    order.top(10_010, 10_020)
+    assert order.report(ReportKind.CANCELED) == place(3, 10_020, qty=100, tif=IOC)
+    order = taker(slices=2, slice_ns=0, take_slippage_bps=10)
+    order.report(ReportKind.CANCELED)
+    order.top(10_020, 10_025)
+    assert order.report(ReportKind.CANCELED) == NO_COMMAND
+    assert order.end == (Phase.EXPIRED, EndReason.BEYOND, 0)
+
+
+def test_a_slice_that_would_leave_dust_takes_all() -> None:
+    order = taker(slices=2, min_notional=600_000)
+    assert order.report(ReportKind.CANCELED).qty == 100
+
+
+def test_the_users_cancel_ends_the_slices() -> None:
+    order = taker(slices=2, slice_ns=0)
+    order.report(ReportKind.CANCELED)
+    assert order.cancel() == NO_COMMAND
+    assert order.report(ReportKind.CANCELED, filled=50) == NO_COMMAND
+    assert order.end == (Phase.CANCELLED, EndReason.NONE, 50)
 
 
 # --- settings ---------------------------------------------------------------------------------------------
@@ -415,9 +470,16 @@ def test_an_order_behind_the_touch_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("qty", 0), ("qty", 1.5), ("max_chase_bps", -1), ("max_chase_bps", 10_001), ("min_move", 0),
-     ("limit_price", -5), ("max_rejects", 0), ("take_slippage_bps", 20_000), ("deadline_ns", -1)],
+     ("limit_price", -5), ("max_rejects", 0), ("take_slippage_bps", 20_000), ("deadline_ns", -1),
+     ("offset", 2_000_000), ("confirm_tops", 0), ("max_reprices", -2), ("answer_ns", 0), ("slices", 0),
+     ("amend", "sometimes"), ("when_blind", 7), ("on_deadline", None)],
 )  # fmt: skip
 def test_a_setting_that_can_not_be_is_named(setting: str, value: Any) -> None:
     with pytest.raises(ConfigError) as error:
         chase.configure(INSTRUMENT, **({"side": Side.BUY, "qty": 10} | {setting: value}))
     assert error.value.setting == setting
+
+
+def test_a_choice_may_be_named() -> None:
+    config = chase.configure(INSTRUMENT, side=Side.BUY, qty=10, amend="price_qty", when_blind="FREEZE")  # type: ignore[arg-type]
+    assert (config.amend, config.when_blind) == (chase.Amend.PRICE_QTY, chase.WhenBlind.FREEZE)

@@ -91,3 +91,17 @@ def test_on_a_feed_without_our_orders_nothing_is_taken_off() -> None:
     book = TwoLevels([(100, 5), (97, 3)], [(110, 7)])
     executor.on_top("v", book.top(), 2, None)
     assert [c.kind for c in sent.commands] == [CommandKind.PLACE]
+
+
+def test_siblings_do_not_outbid_each_other() -> None:
+    """Each improves by a tick on what others bid, whatever the other one rests at."""
+    executor, sent = resting()
+    intent = OrderIntent(venue="v", symbol="A/B", side=Side.BUY, qty=5, forced=True)
+    config = chase.configure(COIN, side=Side.BUY, qty=5, max_chase_bps=1000, offset=1)
+    for order in (2, 3):
+        book = TwoLevels([(101, 5), (100, 12), (99, 1)] if order == 3 else [(100, 12), (99, 1)], [(110, 7)])
+        executor.submit(intent, COIN, config, book.top(), order, book)
+        executor.on_report(f"p{order}", OrderReport(int(ReportKind.ACK), 1, 1, 101, 5, 0, False, 0), 1)
+    book = TwoLevels([(101, 10), (100, 12), (99, 1)], [(110, 7)])
+    executor.on_top("v", book.top(), 9, book)
+    assert [(c.kind, c.price) for c in sent.commands] == [(CommandKind.PLACE, p) for p in (100, 101, 101)]

@@ -312,7 +312,10 @@ def test_chases_over_paper_never_overfill_and_books_agree_at_the_end(seed: int) 
         )
         for i in range(3)
     }  # fmt: skip
-    states = {p: chase.start(c, PlainBook([(995, 1)], [(1_005, 1)]).top()) for p, c in configs.items()}
+    states = {
+        p: chase.start(c, chase.plain_touch(PlainBook([(995, 1)], [(1_005, 1)]).top()))
+        for p, c in configs.items()
+    }
     filled: Counter[str] = Counter()
     now = 0
 
@@ -334,7 +337,8 @@ def test_chases_over_paper_never_overfill_and_books_agree_at_the_end(seed: int) 
             continue
         paper.on_book("v", now, event)
         for parent, config in configs.items():
-            act(parent, chase.on_top(config, states[parent], event.top()._replace(recv_ns=now)))
+            seen = chase.plain_touch(event.top()._replace(recv_ns=now))
+            act(parent, chase.on_top(config, states[parent], seen))
         for working in Counter(parent for parent, _ in paper.resting("v")).values():
             assert working == 1
     for parent, config in configs.items():
