@@ -1,0 +1,75 @@
+"""What the guard sees of an engine's venues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import nan
+from typing import Final
+
+from citadel_kit.clock import SECOND
+from citadel_kit.micro import guard
+from citadel_kit.micro.flow import spread_bps
+from citadel_kit.types import BookReader, GlobalQuote, Instrument, Side
+
+DEPTH_LEVELS: Final = 20
+"""A side, whose quantity is the depth that the guard looks at."""
+DEPTH_EVERY_NS: Final = SECOND // 10
+"""Of one venue: to add levels up costs more than all else the guard does."""
+
+
+class Watch:
+    """The guard's state, and what it is fed. Raises ConfigError for a setting that can't be.
+
+    Each input returns whether the step or its cause is another than before.
+    """
+
+    def __init__(self, config: guard.GuardConfig, instruments: Mapping[str, Instrument]) -> None:
+        guard.check(config)
+        self.state = guard.fresh(0)
+        self._config, self._instruments = config, instruments
+        self._depths: dict[str, tuple[int, float, float]] = {}
+        """When it was read, and base units of bids and asks, of each LIVE venue."""
+
+    @property
+    def says(self) -> str:
+        """`ok`, or why it is tripped."""
+        return guard.describe(self._config, self.state)
+
+    def on_book(self, venue: str, now_ns: int, quote: GlobalQuote, book: BookReader) -> bool:
+        """Of a crossed quote one side is wrong, and which is not known: it has no mid, only a distance."""
+        mid, spread, crossed = quote.mid, spread_bps(quote.bid, quote.ask), 0.0
+        if quote.crossed:
+            mid, spread, crossed = nan, nan, -spread
+        sight = guard.Sight(now_ns, mid, spread, self._depth(venue, now_ns, book), crossed)
+        return self._is_news(guard.on_sight(self._config, self.state, sight))
+
+    def lost(self, venue: str) -> None:
+        """The venue's book is not LIVE: what rested there is no depth."""
+        self._depths.pop(venue, None)
+
+    def on_timer(self, now_ns: int, live: bool) -> bool:
+        """`live`: is any book LIVE?"""
+        return self._is_news(guard.on_timer(self._config, self.state, now_ns, live))
+
+    def trip(self, now_ns: int, step: guard.GuardStep = guard.GuardStep.REDUCE) -> bool:
+        """By hand; latched."""
+        return self._is_news(guard.trip_to(self.state, now_ns, guard.Trip.HAND.value, step.value))
+
+    def rearm(self, now_ns: int) -> bool:
+        return self._is_news(guard.reset(self.state, now_ns))
+
+    def _is_news(self, state: guard.GuardState) -> bool:
+        before, self.state = self.state, state
+        return (state.step, state.tripped) != (before.step, before.tripped)
+
+    def _depth(self, venue: str, now_ns: int, book: BookReader) -> float:
+        """Of the thinner side, over all LIVE venues; one's is read anew every `DEPTH_EVERY_NS`."""
+        read = self._depths.get(venue)
+        if read is None or now_ns - read[0] >= DEPTH_EVERY_NS:
+            instrument, price = self._instruments[venue], book.top().bid
+            bids, asks = (int(book.levels(side, DEPTH_LEVELS)[:, 1].sum()) for side in (Side.BUY, Side.SELL))
+            if price > 0:
+                base = instrument.base_qty(price, bids), instrument.base_qty(price, asks)
+                self._depths[venue] = (now_ns, *base)
+        bid_depth = sum(bids for _, bids, _ in self._depths.values())
+        return min(bid_depth, sum(asks for _, _, asks in self._depths.values()))
