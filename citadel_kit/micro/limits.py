@@ -188,7 +188,7 @@ def budget(per_second: float, burst: int, reserve: int) -> Budget:
 @register_jitable
 def wait_ns(budget: Budget, full_ns: int, now_ns: int, cost: int, opens: bool) -> int:
     """How long a request has to wait; 0: it may go now. `full_ns`: when the bucket will be full again, which
-    is its whole state; start with 0. A request that costs more than the bucket holds waits until that is full.
+    is its whole state; start with 0. A request that costs more than the bucket holds waits until it is full.
 
     Generic cell rate algorithm, in integers.
     """

@@ -73,10 +73,19 @@ def test_a_limit_is_positive(name: str) -> None:
 
 
 amounts = st.sampled_from([0.0, 500.0, 1_000.0, 4_000.0, math.nan, math.inf])
+prices = st.sampled_from([90.0, 99.0, 101.0, 110.0, math.nan])
+mids = st.sampled_from([100.0, 0.0, math.nan])
 facts = st.builds(
-    Facts, st.booleans(), st.sampled_from([1, -1]), st.sampled_from([90.0, 99.0, 101.0, 110.0, math.nan]), amounts,
-    amounts, amounts, st.integers(0, 12), st.sampled_from([100.0, 0.0, math.nan]),
-)  # fmt: skip
+    Facts,
+    st.booleans(),
+    st.sampled_from([1, -1]),
+    prices,
+    amounts,
+    amounts,
+    amounts,
+    st.integers(0, 12),
+    mids,
+)
 
 
 @given(facts)
