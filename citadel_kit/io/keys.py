@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, NoReturn
@@ -97,38 +97,43 @@ def hide(text: str, secrets: Iterable[Secret]) -> str:
     return _SIGNATURE.sub(rf"\1\2{_HIDDEN}", text)
 
 
-def load_keys(venue: str, *, password: bool = False, environ: Mapping[str, str] = os.environ) -> Keys:
+def load_keys(venue: str, *, password: bool = False) -> Keys:
     """Raises ConfigError naming the variables, where key or secret (or a wanted `password`) is nowhere.
 
     What stands in the environment counts before the keyring.
     """
     names = ["KEY", "SECRET", *(["PASSWORD"] if password else [])]
-    found = {name: _find(_variable(venue, name), environ) for name in names}
-    missing = [_variable(venue, name) for name, text in found.items() if not text]
+    found = {name: _find(_variable(venue, name)) for name in names}
+    missing = [_variable(venue, name) for name, secret in found.items() if not secret]
     if missing:
         hint = (
             f"Set {' and '.join(missing)} in the environment, or in the service {SERVICE!r} of your keyring"
         )
         raise ConfigError("keys", f"there is no key for {venue}", hint)
-    # a PEM key comes through an environment variable with its line ends written out
-    return Keys.of(venue, found["KEY"], found["SECRET"].replace("\\n", "\n"), found.get("PASSWORD", ""))
+    return Keys(
+        venue=venue, key=found["KEY"], secret=found["SECRET"], password=found.get("PASSWORD", Secret(""))
+    )
 
 
 def _variable(venue: str, name: str) -> str:
     return f"CITADEL_{venue.upper()}_{name}"
 
 
-def _find(name: str, environ: Mapping[str, str]) -> str:
-    return environ.get(name, "").strip() or _from_keyring(name)
+def _find(name: str) -> Secret:
+    """No local variable holds the bare text: some tracebacks show those."""
+    if os.environ.get(name, "").strip():
+        # a PEM key comes through an environment variable with its line ends written out
+        return Secret(os.environ[name].strip().replace("\\n", "\n"))
+    return _from_keyring(name)
 
 
-def _from_keyring(name: str) -> str:
+def _from_keyring(name: str) -> Secret:
     """Empty where there is no `keyring`, no backend, or nothing under that name."""
     try:
         ring: Any = import_module("keyring")
     except ImportError:
-        return ""
+        return Secret("")
     try:
-        return str(ring.get_password(SERVICE, name) or "")
+        return Secret(str(ring.get_password(SERVICE, name) or ""))
     except Exception:  # noqa: BLE001 - a locked or missing backend; its words may name what it holds
-        return ""
+        return Secret("")

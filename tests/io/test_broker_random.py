@@ -61,12 +61,15 @@ def test_reports_add_up_to_the_venues_books(exchange: LocalExchange, seed: int) 
         rng = random.Random(seed)
         parents = [f"s{seed}x{n}" for n in range(AT_ONCE)]
         weather = asyncio.create_task(_weather(world, random.Random(seed + 1000)))
-        await asyncio.gather(*(_parent(world, parent, random.Random(rng.random())) for parent in parents))
+        placed = await asyncio.gather(*(_parent(world, p, random.Random(rng.random())) for p in parents))
         weather.cancel()
         await asyncio.gather(weather, return_exceptions=True)
         await world.call(world.exchange.venue().faults.clear)
-        await asyncio.gather(*(_finish(world, parent) for parent in parents))
-        await _check(world)
+        orders = [
+            (parent, n + 1) for parent, count in zip(parents, placed, strict=True) for n in range(count)
+        ]
+        await asyncio.gather(*(_finish(world, *order) for order in orders))
+        await _check(world, orders)
 
     play(exchange, scenario, config=QUICK._replace(timeout_s=0.4))
 
@@ -83,9 +86,10 @@ async def _weather(world: World, rng: random.Random) -> None:
             await world.trade(side, price, rng.randrange(500, 30_000))
 
 
-async def _parent(world: World, parent: str, rng: random.Random) -> None:
+async def _parent(world: World, parent: str, rng: random.Random) -> int:
     """Some orders, with commands at random moments and nobody waiting for answers."""
-    for order_id in range(1, rng.randrange(2, 4)):
+    count = rng.randrange(1, 3)
+    for order_id in range(1, count + 1):
         side = rng.choice([Side.BUY, Side.SELL])
         inside = rng.randrange(1, 4) * 100
         price = BID + inside if side == Side.BUY else ASK - inside
@@ -97,16 +101,21 @@ async def _parent(world: World, parent: str, rng: random.Random) -> None:
             command = rng.choice([cancel(order_id), query(order_id), amend(order_id, side, price, qty - 500)])
             world.send(command, parent)
         await asyncio.sleep(rng.random() * 0.15)
+    return count
 
 
-async def _finish(world: World, parent: str) -> None:
-    """Until each order's end is known: cancel what lives, ask for what is unknown."""
-    orders = {r.order_id for p, r in world.told.reports if p == parent} | {1}
-    for order_id in orders:
-        while not _ended(world, parent, order_id):
-            world.send(cancel(order_id), parent)
-            world.send(query(order_id), parent)
-            await asyncio.sleep(0.15)
+async def _finish(world: World, parent: str, order_id: int) -> None:
+    """Until the order's end is known: cancel it if it lives, ask for it if that is unknown."""
+    for _ in range(60):
+        if _ended(world, parent, order_id):
+            return
+        world.send(cancel(order_id), parent)
+        world.send(query(order_id), parent)
+        await asyncio.sleep(0.15)
+    order = world.broker._tracker.get(parent, order_id)
+    raise AssertionError(
+        f"{order} has no end: {world.told.of(order_id, parent)[-6:]}, {world.broker.health()}"
+    )
 
 
 def _ended(world: World, parent: str, order_id: int) -> bool:
@@ -120,11 +129,11 @@ def _ended(world: World, parent: str, order_id: int) -> bool:
     return last is not None or sum(r.qty for r in reports if r.kind == ReportKind.FILL) == order.qty
 
 
-async def _check(world: World) -> None:
+async def _check(world: World, orders: list[tuple[str, int]]) -> None:
     books = {order.client_id.removeprefix(f"{world.prefix}-"): order for order in await world.book()}
     engine = world.exchange.venue().engine(SYMBOL)
     trades = await world.call(lambda: list(engine.trades("main")))
-    for parent, order_id in {(p, r.order_id) for p, r in world.told.reports}:
+    for parent, order_id in orders:
         reports = world.told.of(order_id, parent)
         fills = [r for r in reports if r.kind == ReportKind.FILL]
         facts = [t for p, o, t in world.told.trades if (p, o) == (parent, order_id)]

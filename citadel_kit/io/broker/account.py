@@ -75,10 +75,12 @@ class Account:
     async def cancel(self, order: Tracked) -> Seen:
         venue_id, params = order.venue_order_id, {}
         if not venue_id and self._cap.cancel_by_id:
-            params = {"clientOrderId": self._cap.wire_id(order.client_id)}
+            params = {self._cap.cancel_param: self._cap.wire_id(order.client_id)}
         elif not venue_id:
             venue_id = await self._venue_id(order)
-        return self._answer(order, await self._client.cancel_order(venue_id, self._name(order), params))
+        return self._answer(
+            order, await self._client.cancel_order(venue_id or None, self._name(order), params)
+        )
 
     async def amend(self, order: Tracked, command: Command) -> Seen:
         """To the total quantity and price of `command`."""

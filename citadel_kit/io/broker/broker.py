@@ -70,7 +70,9 @@ class CcxtBroker:
             raise ConfigError("keys", f"these are of {self._keys.venue}, not of {venue}")
         self.venue, self.capabilities, self.config = venue, capabilities(venue), config
         self._instruments = {i.symbol: i for i in instruments}
-        self._prefix, self._at, self._rate, self._on_report = prefix, at, rate, on_report
+        self._prefix, self._rate, self._on_report = prefix, rate, on_report
+        # a local exchange's configuration has its keys in it
+        self._at = None if at is None else {"urls": at.get("urls", {}), "options": at.get("options", {})}
         self._tracker = Tracker(
             lambda parent_id, report: on_report(venue, parent_id, report),
             lambda parent_id, order_id, trade: on_trade(venue, parent_id, order_id, trade),

@@ -50,6 +50,7 @@ class Capabilities:
     """That narrows the lists to the one id; empty: there is none."""
     cancel_by_id: bool = True
     """Can an order be cancelled by its client id?"""
+    cancel_param: str = "clientOrderId"
     fetch_params: Mapping[str, Any] = field(default_factory=dict)
     trades: str = "order"
     """How an order's trades are found: `order` by its id, `ids` by those that the order lists, or the name of
@@ -120,6 +121,7 @@ _TABLE: Final = (
         find="lists",
         find_lists=("fetch_open_orders", "fetch_canceled_and_closed_orders"),
         find_param="orderLinkId",
+        cancel_param="orderLinkId",
         fetch_params={"acknowledged": True},
         lost_s=0.0,
         source="Bybit v5: order/amend, confirmed by the order stream; amend-order (FIX): quantity down keeps"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from citadel_kit import clock
 from citadel_kit.io.broker.account import Account
@@ -15,6 +15,8 @@ from citadel_kit.io.broker.refusals import refusal
 from citadel_kit.io.broker.track import Seen, Tracked, Tracker
 from citadel_kit.micro.chase import Amend
 from citadel_kit.types import Command, CommandKind, RejectReason, ReportKind, StopCommand
+
+T = TypeVar("T")
 
 _AHEAD_S: Final = 1.0
 """By so much may a request's time stamp be ahead of the venue's clock."""
@@ -101,7 +103,7 @@ class Commands:
     async def _place(self, work: Work, command: Command | StopCommand) -> None:
         order = work.order
         try:
-            seen, trades = await self._account.place(order, command)
+            seen, trades = await self._asked(self._account.place(order, command))
         except Exception as error:  # noqa: BLE001 - each is a refusal or an open fate
             work.given_up_ns = clock.now_ns()
             self._placed_badly(work, self._reason(error))
@@ -136,7 +138,7 @@ class Commands:
             self._tracker.tell_end(order, clock.now_ns())
             return
         try:
-            seen = await self._account.cancel(order)
+            seen = await self._asked(self._account.cancel(order))
         except Exception as error:  # noqa: BLE001 - each is a refusal or an open fate
             reason = self._reason(error)
             if reason is None:
@@ -156,7 +158,7 @@ class Commands:
             return
         order.target = command.price, command.qty
         try:
-            seen = await self._account.amend(order, command)
+            seen = await self._asked(self._account.amend(order, command))
         except Exception as error:  # noqa: BLE001 - each is a refusal or an open fate
             reason = self._reason(error)
             if reason is None:
@@ -179,11 +181,11 @@ class Commands:
             return
         self.looks += 1
         try:
-            seen = await self._account.find(order)
+            seen = await self._asked(self._account.find(order))
             if seen is not None:
                 self._tracker.on_order(seen, clock.now_ns(), order)
             if order.missing:
-                for trade in await self._account.trades_of(order):
+                for trade in await self._asked(self._account.trades_of(order)):
                     self._tracker.on_trade(trade, clock.now_ns())
         except Exception as error:  # noqa: BLE001 - whatever it is, the order's fate is as open as before
             self._on_error(error)
@@ -213,6 +215,11 @@ class Commands:
         return work.given_up_ns > 0 and asked_ns > work.given_up_ns + int((lost_s + _AHEAD_S) * clock.SECOND)
 
     # --- how ---
+
+    async def _asked(self, request: Awaitable[T]) -> T:
+        """ccxt's own limit counts from when its throttle lets a request go. Raises TimeoutError."""
+        async with asyncio.timeout(2 * self._config.timeout_s):
+            return await request
 
     def _pace(self) -> float:
         return self._config.slow_s if self._streams_up() else self._config.poll_s

@@ -41,9 +41,6 @@ def make_client(
             )
     config = {
         **{name: value for name, value in (at or {}).items() if name == "urls"},
-        "apiKey": keys.key.reveal(),
-        "secret": keys.secret.reveal(),
-        "password": keys.password.reveal() or None,
         "number": str,
         "timeout": int(timeout_s * 1000),
         "enableRateLimit": True,
@@ -57,6 +54,8 @@ def make_client(
         },
     }
     client = getattr(ccxt.pro, cap.venue)(config)
+    client.apiKey, client.secret = keys.key.reveal(), keys.secret.reveal()
+    client.password = keys.password.reveal() or None
     client.has["fetchCurrencies"] = False  # needs more rights than trading does
     client.streaming = {**(client.streaming or {}), "keepAlive": _KEEPALIVE_MS}
     client.timeout_on_exit = 0
