@@ -137,6 +137,64 @@ def test_cancelling_what_is_not_there_is_refused() -> None:
     assert (report.kind, report.reason) == (ReportKind.CANCEL_REJECT, RejectReason.UNKNOWN_ORDER)
 
 
+def amending(price: int, qty: int) -> Command:
+    return command(price, qty)._replace(kind=int(CommandKind.AMEND))
+
+
+def asking(order: int = 1) -> Command:
+    return cancelling(order)._replace(kind=int(CommandKind.QUERY))
+
+
+def test_a_smaller_total_keeps_the_place_in_the_queue_and_another_price_loses_it() -> None:
+    paper = broker()
+    paper.send("v", "p", command(1_000), 0)
+    paper.on_trade("v", 20, trade(1_000, 40))
+    paper.send("v", "p", amending(1_000, 60), 30)
+    assert kinds(paper.due(100)) == [("ACK", 100, 0), ("AMENDED", 60, 0)]
+    paper.on_trade("v", 110, trade(1_000, 20))
+    assert kinds(paper.due(200)) == [("FILL", 10, 10)]  # 10 were ahead
+    paper.send("v", "p", amending(995, 60), 200)
+    assert kinds(paper.due(300)) == [("AMENDED", 60, 10)]
+    assert paper.resting("v")["p", 1].ahead == 80
+
+
+def test_an_amendment_that_can_not_be_is_refused_and_the_order_rests_on() -> None:
+    paper = broker()
+    paper.send("v", "p", command(1_000), 0)
+    refused = [(1_005, 100), (1_001, 100), (1_000, 15)]
+    for price, qty in refused:
+        paper.send("v", "p", amending(price, qty), 20)
+    paper.send("v", "p", amending(1_000, 100)._replace(order_id=9), 20)
+    reports = [report for _, report in paper.due(100)][1:]
+    assert {r.kind for r in reports} == {ReportKind.AMEND_REJECT}
+    reasons = [RejectReason.POST_ONLY, RejectReason.FILTER, RejectReason.FILTER, RejectReason.UNKNOWN_ORDER]
+    assert [r.reason for r in reports] == reasons
+    assert (paper.resting("v")["p", 1].price, paper.resting("v")["p", 1].qty) == (1_000, 100)
+
+
+def test_an_amendment_to_what_is_filled_already_ends_the_order() -> None:
+    paper = broker()
+    paper.send("v", "p", command(1_000), 0)
+    paper.on_trade("v", 20, trade(1_000, 80))
+    paper.send("v", "p", amending(1_000, 30), 30)
+    assert kinds(paper.due(100)) == [("ACK", 100, 0), ("FILL", 30, 30), ("CANCELED", 0, 30)]
+
+
+def test_what_is_asked_for_is_told() -> None:
+    paper = broker()
+    paper.send("v", "p", command(1_000), 0)
+    paper.on_trade("v", 20, trade(1_000, 80))
+    paper.send("v", "p", asking(), 30)
+    paper.send("v", "p", cancelling(), 30)
+    paper.send("v", "p", asking(), 30)
+    paper.send("v", "p", asking(2), 30)
+    reports = [report for _, report in paper.due(100)][2:]
+    told = [(ReportKind(r.kind).name, r.price, r.qty, r.filled, r.reason) for r in reports]
+    assert told[0] == ("STATE", 1_000, 100, 30, 0)
+    assert [t[0] for t in told[1:3]] == ["CANCELED", "CANCELED"] and told[2][3] == 30
+    assert (told[3][0], told[3][4]) == ("REJECT", RejectReason.UNKNOWN_ORDER)
+
+
 def rejected(paper: PaperBroker, sent: Command) -> int:
     paper.send("v", "p", sent, 0)
     ((_, report),) = paper.due(100)
@@ -309,6 +367,8 @@ def test_chases_over_paper_never_overfill_and_books_agree_at_the_end(seed: int) 
         f"p{i}": chase.configure(
             INSTRUMENT, side=rng.choice(list(Side)), qty=10 * rng.randint(1, 40), pause_ns=20, max_rejects=50,
             deadline_ns=rng.choice([0, 2_000]), on_deadline=chase.OnDeadline.TAKE, max_chase_bps=300,
+            amend=rng.choice(list(chase.Amend)), answer_ns=rng.choice([60, 5_000]), offset=rng.choice([0, 1]),
+            slices=rng.choice([1, 3]), slice_ns=50,
         )
         for i in range(3)
     }  # fmt: skip
