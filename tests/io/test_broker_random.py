@@ -27,8 +27,8 @@ from citadel_kit.exchange.local import LocalExchange
 from citadel_kit.micro.matching import UNIT
 from citadel_kit.types import RejectReason, ReportKind, Side, TimeInForce
 
-SCENARIOS = 240
-AT_ONCE = 24
+SCENARIOS = 200
+AT_ONCE = 40
 """Scenarios that share a broker: each is a parent of its own, and they share the venue's faults."""
 FAULTS: list[dict[str, Any]] = [
     {},
