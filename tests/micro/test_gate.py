@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,8 +13,18 @@ from hypothesis import strategies as st
 from msgspec import structs
 from numba import njit
 
-from citadel_kit.micro import gate
-from citadel_kit.micro.gate import BIT, FOR_EXITS, NOTHING_KNOWN, REASONS, Exposure, GateConfig, Reason
+from citadel_kit.micro import gate, guard
+from citadel_kit.micro.gate import (
+    BIT,
+    FOR_EXITS,
+    FOR_REDUCTIONS,
+    NOTHING_KNOWN,
+    REASONS,
+    Exposure,
+    GateConfig,
+    Reason,
+)
+from citadel_kit.micro.guard import GuardStep, Trip
 from citadel_kit.types import (
     FeedState,
     GlobalQuote,
@@ -160,12 +171,61 @@ def test_a_forced_entry_skips_the_signal_and_nothing_else() -> None:
         assert verdict.allowed == reason.startswith("signal_"), reason
 
 
-@pytest.mark.parametrize("purpose", [Purpose.REDUCE, Purpose.EXIT])
-def test_an_exit_asks_only_for_what_trading_needs(purpose: Purpose) -> None:
+RULES = {Purpose.EXIT: FOR_EXITS, Purpose.REDUCE: FOR_REDUCTIONS}
+
+
+@pytest.mark.parametrize("purpose", list(RULES))
+def test_an_exit_asks_only_for_what_trading_needs_and_a_reduction_for_a_sound_quote(purpose: Purpose) -> None:
+    tight = CONFIG._replace(max_reduce_spread_bps=50.0)
     for wanted, seen, reason, _ in BROKEN:
-        verdict = ask(CONFIG, replace(wanted, purpose=purpose, signal=None), seen, NOW)
-        blocked = reason in FOR_EXITS
-        assert verdict.allowed != blocked, reason
+        verdict = ask(tight, replace(wanted, purpose=purpose, signal=None), seen, NOW)
+        assert verdict.allowed != (reason in RULES[purpose]), reason
+
+
+def test_a_reduction_has_a_spread_of_its_own() -> None:
+    wanted = intent(purpose=Purpose.REDUCE, signal=None)
+    assert ask(CONFIG, wanted, snapshot(view(spread_bps=200.0)), NOW).allowed
+    verdict = ask(CONFIG, wanted, snapshot(view(spread_bps=200.1)), NOW)
+    assert verdict.reasons == ("spread",) and "max_reduce_spread_bps is 200" in verdict.text
+
+
+def tripped(step: GuardStep) -> str:
+    """What the snapshot says of the guard at each step, as the guard itself puts it."""
+    config = guard.GuardConfig(flatten_bps=900.0)
+    state = guard.trip_to(guard.fresh(0), S, Trip.HAND, step)
+    by_itself = guard.on_quote(config, guard.fresh(0), S, 100.0, 1.0)
+    for _ in range(3):
+        spread = 1.0 if step == GuardStep.GO else 101.0
+        by_itself = guard.on_quote(config, by_itself, by_itself.now_ns + S, 100.0, spread)
+    if step >= GuardStep.REDUCE:
+        mid = 95.0 if step == GuardStep.REDUCE else 80.0
+        by_itself = guard.on_quote(config, by_itself, by_itself.now_ns + S, mid, 1.0)
+    assert by_itself.step == state.step == step
+    return guard.describe(config, by_itself)
+
+
+@pytest.mark.parametrize("step", list(GuardStep))
+def test_at_every_step_of_the_guard_no_entry_passes_and_every_exit_does(step: GuardStep) -> None:
+    seen = snapshot(guard=tripped(step))
+    verdict = ask(CONFIG, intent(), seen, NOW)
+    assert verdict.reasons == (() if step == GuardStep.GO else ("guard",))
+    for purpose in (Purpose.REDUCE, Purpose.EXIT):
+        assert ask(CONFIG, intent(purpose=purpose, signal=None), seen, NOW).allowed
+
+
+def test_the_table_of_reasons_is_that_of_the_rules() -> None:
+    """docs/guard.md: one row a reason, with a mark for each of entry, reduction and exit."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "guard.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    table = {row[0].strip("`"): row[1:4] for row in rows if len(row) == 5}
+    assert {reason.value: table.get(reason.value) for reason in Reason} == {
+        reason.value: [
+            "yes" if reason != Reason.NOT_REDUCING else "",
+            "yes" if reason in FOR_REDUCTIONS or reason == Reason.ERROR else "",
+            "yes" if reason in FOR_EXITS or reason == Reason.ERROR else "",
+        ]
+        for reason in Reason
+    }
 
 
 def test_several_broken_rules_are_all_named() -> None:
@@ -235,6 +295,7 @@ def situations(draw: st.DrawFn) -> tuple[OrderIntent, MicroSnapshot]:
     wanted = intent(
         signal=maybe(said, st.none()), qty=maybe(1, st.integers(-1, 1)), forced=maybe(False, st.booleans()),
         venue=maybe("binance", st.just("nowhere")), side=maybe(Side.BUY, st.just(Side.SELL)),
+        purpose=maybe(Purpose.ENTRY, st.sampled_from(Purpose)),
     )  # fmt: skip
     return wanted, seen
 
@@ -244,7 +305,7 @@ def test_an_allowed_entry_satisfies_every_rule(situation: tuple[OrderIntent, Mic
     wanted, seen = situation
     verdict = ask(CONFIG, wanted, seen, NOW)
     assert verdict.allowed == (verdict.reasons == ())
-    if not verdict.allowed:
+    if not verdict.allowed or wanted.purpose != Purpose.ENTRY:
         return
     book = seen.venue(wanted.venue)
     assert book.state == FeedState.LIVE and seen.engine == "running" and seen.guard == "ok"
