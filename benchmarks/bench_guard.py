@@ -6,10 +6,10 @@ Detection takes one update, so an update's time is the time to detect: measured 
 driver runs it, and compiled. The tables of `docs/guard.md` are this script's.
 
 Candles of one minute are fed as four mids, 20 s apart: open, the two extremes, close, with the high before
-the low (so that each candle falls by its whole range) and the other way round. The truth lies between. They know
-no spread and no depth: the spread is fed as 0 and the depth as unknown, so only falls can trip. The mids are
-20 s apart, so the window of 10 s never holds two of them, and what trips is the window of 5 minutes. Nobody
-re-arms: what is counted are the trips that follow a release.
+the low (so that each candle falls by its whole range) and the other way round. The truth lies between. They
+know no spread and no depth: the spread is fed as 0 and the depth as unknown, so only falls can trip. The mids
+are 20 s apart, so the window of 10 s never holds two of them, and what trips is the window of 5 minutes.
+Nobody re-arms: what is counted are the trips that follow a release.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""What the guard is shown of an engine's venues, and what the engine does at each of its steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from citadel_kit.errors import ConfigError
+from citadel_kit.exchange.synthetic import SyntheticMarket
+from citadel_kit.micro.gate import GateConfig
+from citadel_kit.micro.guard import GuardConfig, GuardStep, Trip
+from citadel_kit.run.connector import HybridConnector
+from citadel_kit.run.replay import ReplayDriver
+from citadel_kit.run.watch import DEPTH_EVERY_NS, DEPTH_LEVELS, Watch
+from citadel_kit.types import BookTop, GlobalQuote, Instrument, Levels, OrderIntent, Purpose, Side
+
+S = 1_000_000_000
+START = 1_700_000_000_000_000_000
+COINS = {
+    name: Instrument(
+        venue=name,
+        symbol="A/B",
+        venue_symbol="AB",
+        price_decimals=2,
+        qty_decimals=decimals,
+        contract_size=size,
+    )
+    for name, decimals, size in (("one", 0, 1.0), ("two", 2, 0.5))
+}
+
+
+class Flat(NamedTuple):
+    """A book of equal levels."""
+
+    bid_qty: int
+    ask_qty: int
+    count: int = 40
+
+    def top(self) -> BookTop:
+        return BookTop(0, 0, 0, 10_000, self.bid_qty, 10_001, self.ask_qty)
+
+    def levels(self, side: int, depth: int) -> Levels:
+        step, qty = (-1, self.bid_qty) if side == Side.BUY else (1, self.ask_qty)
+        return np.array([(10_000 + step * i, qty) for i in range(min(depth, self.count))], np.int64)
+
+    def qty_at(self, side: int, price: int) -> int:
+        return 0
+
+
+def quote(bid: float = 100.0, ask: float = 100.1) -> GlobalQuote:
+    return GlobalQuote(
+        bid=bid, bid_qty=1.0, bid_venue="one", bid_age_ns=0, ask=ask, ask_qty=1.0, ask_venue="two",
+        ask_age_ns=0, crossed=bid > ask,
+    )  # fmt: skip
+
+
+def watch(**changes: float) -> Watch:
+    return Watch(GuardConfig(depth_sample_ns=S)._replace(**changes), COINS)  # type: ignore[arg-type]
+
+
+def test_depth_is_that_of_the_thinner_side_over_all_live_venues() -> None:
+    it = watch()
+    it.on_book("one", 1 * S, quote(), Flat(3, 5))
+    assert it.state.depths.samples[0] == 3 * DEPTH_LEVELS
+    it.on_book("two", 2 * S, quote(), Flat(400, 100))  # of 0.5 a contract, two decimals: 2.0 and 0.5
+    assert it.state.depths.samples[0] == min(3 + 2.0, 5 + 0.5) * DEPTH_LEVELS
+    it.lost("one")
+    it.on_book("two", 3 * S, quote(), Flat(400, 100, 4))
+    assert it.state.depths.samples[0] == 0.5 * 4
+
+
+def test_depth_is_read_ten_times_a_second_and_the_quote_each_time() -> None:
+    it = watch(depth_sample_ns=1)
+    it.on_book("one", S, quote(), Flat(3, 5))
+    it.on_book("one", S + DEPTH_EVERY_NS - 1, quote(99.0, 99.1), Flat(1, 1))
+    assert it.state.depths.samples[0] == 60 and it.state.last.fall_bps > 90
+    it.on_book("one", S + DEPTH_EVERY_NS, quote(), Flat(1, 1))
+    assert it.state.depths.samples[0] == 20
+
+
+def test_a_crossed_quote_has_a_distance_and_no_mid() -> None:
+    it = watch(crossed_hold_ns=0)
+    assert it.on_book("one", S, quote(101.0, 100.0), Flat(1, 1))
+    assert (it.state.step, it.state.tripped) == (GuardStep.PAUSE, Trip.DIVERGENCE)
+    assert it.state.measured == pytest.approx(1 / 100.5 * 1e4) and math.isnan(it.state.last.fall_bps)
+
+
+def test_a_hand_and_a_timer_are_news_once() -> None:
+    it = watch()
+    assert not it.on_book("one", S, quote(), Flat(1, 1)) and it.says == "ok"
+    assert not it.on_timer(2 * S, False)
+    assert it.on_timer(8 * S, False) and "no LIVE book" in it.says
+    assert it.trip(9 * S) and not it.trip(10 * S) and it.says == "tripped by hand"
+    assert it.trip(11 * S, GuardStep.FLATTEN) and it.rearm(12 * S) and it.says == "ok"
+
+
+def test_a_setting_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="slide_bps"):
+        watch(slide_bps=0)
+
+
+def test_a_pause_pulls_an_entry_and_reduce_ends_it_and_exits_go_on() -> None:
+    """Any spread is too wide here, from the twentieth second on."""
+    market = SyntheticMarket(start_ns=START, start_price=30_000.0, seed=5, duration_s=90.0)
+    config = GuardConfig(max_spread_bps=1e-6, spread_hold_ns=20 * S, escalate_ns=10 * S)
+    rich = GateConfig(max_notional=1e9)
+    with HybridConnector(ReplayDriver(market), guard=config, gate=rich) as kit:
+        kit.wait_live()
+        venue, instrument = next(iter(kit.instruments.items()))
+        first = OrderIntent(venue=venue, symbol=instrument.symbol, side=Side.BUY, qty=10_000, forced=True)
+        kit.run_until(lambda: kit.gate(first).allowed, 10)
+        bought = kit.submit(first, on_deadline="take", deadline_s=5.0)
+        kit.run_for(10)
+        assert bought.status == "filled"
+        kit.run_until(lambda: kit.gate(first).allowed, 5)
+        entry = kit.submit(first, limit_price=20_000, max_chase_bps=9_000, deadline_s=300.0)
+        leave = replace(first, side=Side.SELL, purpose=Purpose.EXIT)
+        kit.run_until(lambda: "PAUSE" in kit.snapshot().guard, 40)
+        kit.run_for(1)
+        assert entry.status == "working" and math.isnan(entry.view.working_price)
+        assert "guard" in kit.gate(first).reasons and kit.gate(leave).allowed
+        sold = kit.submit(leave, limit_price=40_000, max_chase_bps=9_000, deadline_s=300.0)
+        kit.run_until(lambda: "REDUCE" in kit.snapshot().guard, 40)
+        kit.run_for(1)
+        assert (entry.status, sold.status) == ("cancelled", "working")
+        assert not math.isnan(sold.view.working_price)
