@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 
 from citadel_kit.micro import position as plan
-from citadel_kit.micro.position import Deed, DeedKind, ExitConfig, PlanState
+from citadel_kit.micro.position import Deed, DeedKind, ExitConfig, PlanState, StopPhase
 from citadel_kit.types import OrderReport, RejectReason, ReportKind
 
 ENTRY, EXIT, REPORT, TOP, NO_BOOK, TIMER, SIGNAL, GUARD, CLOSE, PROCEED = range(10)
@@ -284,8 +284,11 @@ class PlanAdversary:
             self.work_exit()
             self.tell(TOP, self.price, self.price + 1)
             self.check()
-            done = not (self.inbound or self.reports) and plan.may_close(self.state) == 0
-            if done and (plan.is_closed(self.state) or self.is_dust()):
+            # A stop that filled in part may go on resting for dust, which nothing else could close.
+            resting = self.state.stop.phase == StopPhase.RESTING and any(o.alive for o in self.stops.values())
+            still = plan.may_close(self.state) == 0 or resting
+            settled = plan.is_closed(self.state) or (still and self.is_dust())
+            if settled and not (self.inbound or self.reports):
                 return
         self.violations.append(f"never ends: {self.state}")
 

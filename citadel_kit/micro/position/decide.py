@@ -114,7 +114,7 @@ def _tend(config: ExitConfig, state: PlanState) -> Step:
     if o.phase == RESTING:
         if _is_outgrown(config, s) and s.now_ns >= o.hold_ns:
             return _pull(s)
-        if config.check_ns > 0 and silent_ns >= config.check_ns:
+        if 0 < _check_ns(config, s) <= silent_ns:
             return _ask(in_doubt(s))
     elif o.phase == ASKING:
         if o.asks == 0 or silent_ns >= config.answer_ns << min(o.asks - 1, 3):
@@ -122,6 +122,16 @@ def _tend(config: ExitConfig, state: PlanState) -> Step:
     elif silent_ns >= config.answer_ns:
         return _ask(in_doubt(s))
     return Step(s, NO_DEED)
+
+
+@register_jitable
+def _check_ns(config: ExitConfig, state: PlanState) -> int:
+    """While closing, a stop that still rests is asked for in any case: that it has filled may be what was not
+    heard."""
+    if state.cause == NO_CAUSE:
+        return config.check_ns
+    while_closing = config.answer_ns << 3
+    return min(config.check_ns, while_closing) if config.check_ns > 0 else while_closing
 
 
 @register_jitable
