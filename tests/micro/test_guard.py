@@ -328,6 +328,7 @@ TWO_WORLDS = CONFIG._replace(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_interpreted_and_compiled_agree(seed: int) -> None:
     rng = np.random.default_rng(seed)

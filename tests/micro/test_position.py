@@ -435,6 +435,7 @@ def compiled(config: ExitConfig, start: PlanState, rows: Any) -> Any:
     return deeds
 
 
+@pytest.mark.slow
 def test_interpreted_and_compiled_agree() -> None:
     assert PROCEED == 9
     for seed in range(60):
