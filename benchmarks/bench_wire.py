@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citadel_kit import ladder, settings
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow
 from citadel_kit.micro.flow import Flow, venue_view
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
@@ -281,7 +281,7 @@ def main() -> None:
         print(f"skipped: the recordings {', '.join(missing)} are not in ../shared/tapes")
         return
     ladder.warm_up()
-    windows.warm_up()
+    flow.warm_up()
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(f"{rounds} rounds; load average {load:.1f}; x: times as long as the first row")

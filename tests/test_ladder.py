@@ -26,6 +26,12 @@ def kernels(request: pytest.FixtureRequest) -> None:
         ladder.warm_up()
 
 
+def sums(fast: ladder.Ladder, depths: tuple[int, ...]) -> list[float]:
+    out = np.zeros(len(depths))
+    ladder.sums(*fast.rows, depths, out)
+    return out.tolist()
+
+
 def wire(units: int, decimals: int, padding: int) -> str:
     """An integer as a venue writes it, with trailing zeros."""
     written = f"{Decimal(units).scaleb(-decimals):f}"
@@ -189,8 +195,8 @@ def test_ladder_equals_a_dict(updates: list[list[tuple[int, int]]], side: Side) 
         assert len(fast) == len(slow.levels(100))
         assert fast.best() == slow.best()
         assert fast.levels(5).tolist() == [list(row) for row in slow.levels(5)]
-        sums = [float(sum(qty for _, qty in slow.levels(depth))) for depth in (1, 5, 10)]
-        assert ladder.sums_both(fast, ladder.Ladder(side), np.array([1, 5, 10])) == [*sums, 0, 0, 0]
+        expected = [float(sum(qty for _, qty in slow.levels(depth))) for depth in (1, 5, 10)]
+        assert sums(fast, (1, 5, 10)) == expected
         assert [fast.qty_at(p) for p in range(42)] == [slow.qty_at(p) for p in range(42)]
 
 
@@ -212,18 +218,18 @@ def test_a_deep_ladder_stays_right_while_holes_are_made_in_it() -> None:
             fresh = [
                 np.column_stack([rng.choice(8_000, 40, False) + 1, rng.integers(0, 3, 40)]) for _ in range(2)
             ]
-            ladder.apply_both(bids, asks, fresh[0], fresh[1])
+            touch = ladder.apply_both(bids, asks, fresh[0], fresh[1])
             alone.apply(fresh[1])
             slow_bids.apply(fresh[0].tolist())
             slow_asks.apply(fresh[1].tolist())
-            assert (bids.best(), asks.best()) == (slow_bids.best(), slow_asks.best())
+            assert touch == (*bids.best(), *asks.best()) == (*slow_bids.best(), *slow_asks.best())
             if turn % 40 == 0:
                 for fast, slow in ((bids, slow_bids), (asks, slow_asks), (alone, slow_asks)):
                     assert fast.levels(9_000).tolist() == [list(row) for row in slow.levels(9_000)]
                     assert all(fast.qty_at(p) == slow.qty_at(p) for p in range(1, 8_001, 7))
-                depths = np.array([1, 5, 10, 2_000])
-                both = [slow.levels(depth) for slow in (slow_bids, slow_asks) for depth in depths]
-                assert ladder.sums_both(bids, asks, depths) == [sum(q for _, q in rows) for rows in both]
+                for fast, slow in ((bids, slow_bids), (asks, slow_asks)):
+                    expected = [sum(q for _, q in slow.levels(depth)) for depth in (1, 5, 2_000)]
+                    assert sums(fast, (1, 5, 2_000)) == expected
     finally:
         side.kernels["spread"] = kernel
     assert spreads > 30

@@ -147,12 +147,12 @@ def _best(book: Levels, size: int, sign: int, out: Levels) -> int:
 
 
 @register_jitable
-def _sums(book: Levels, size: int, depths: Ints, out: Floats) -> None:
-    """Quantity of the best levels down to each of the ascending `depths`."""
+def sums(book: Levels, size: int, depths: tuple[int, ...], out: Floats) -> None:
+    """Quantity of the best levels of `Ladder.rows`, down to each of the ascending `depths`."""
     row = size - 1
     levels = 0
     total = 0.0
-    for k in range(depths.shape[0]):
+    for k in range(len(depths)):
         while row >= 0 and levels < depths[k]:
             if book[row, 1] != 0:
                 total += book[row, 1]
@@ -161,18 +161,11 @@ def _sums(book: Levels, size: int, depths: Ints, out: Floats) -> None:
         out[k] = total
 
 
-def _sums_both(bids: Levels, bid_size: int, asks: Levels, ask_size: int, depths: Ints, out: Floats) -> None:
-    """`_sums` of the bids, and behind them those of the asks."""
-    _sums(bids, bid_size, depths, out[: depths.shape[0]])
-    _sums(asks, ask_size, depths, out[depths.shape[0] :])
-
-
 _SOURCES: Final[dict[str, Any]] = {
     "merge": _merge,
     "merge_both": _merge_both,
     "spread": _spread,
     "best": _best,
-    "sums_both": _sums_both,
 }
 _COMPILED: Final[dict[str, Any]] = {
     name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
@@ -182,12 +175,11 @@ kernels: Final[dict[str, Any]] = dict(_SOURCES)
 
 
 def warm_up() -> None:
-    book, out, one = np.zeros((3, 2), np.int64), np.zeros((2, 2), np.int64), np.ones(1, np.int64)
+    book, out = np.zeros((3, 2), np.int64), np.zeros((2, 2), np.int64)
     _COMPILED["merge"](book, 0, out[:1], 1, 0)
     _COMPILED["merge_both"](book, 0, out[:1], book, 0, out[:1], 0)
     _COMPILED["spread"](book, 1, out)
     _COMPILED["best"](out, 1, 1, out)
-    _COMPILED["sums_both"](out, 1, out, 1, one, np.zeros(2))
     kernels.update(_COMPILED)
 
 
@@ -197,32 +189,39 @@ class Ladder:
     Asks are kept negated, so that one code serves both sides; every face of the class speaks real prices.
     """
 
-    __slots__ = ("_best", "_book", "_patience", "_sign", "_size")
+    __slots__ = ("_book", "_patience", "_sign", "_size")
 
     def __init__(self, side: int) -> None:
         self._sign = int(side)
         self._size, self._patience = 0, _LEAST_PATIENCE
         self._book: Levels = np.empty((64, 2), np.int64)
-        self._best = (0, 0)
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._book[: self._size, 1]))
 
     def clear(self) -> None:
         self._size, self._patience = 0, _LEAST_PATIENCE
-        self._best = (0, 0)
 
     def apply(self, levels: Levels, depth: int = 0) -> None:
         """Set each level to its quantity; 0 deletes. Then forget all but the best `depth`; 0 keeps all."""
         if self._size + len(levels) > len(self._book) or self._patience < 0:
             self._make_room(len(levels))
-        size, price, qty, moved = kernels["merge"](self._book, self._size, levels, self._sign, depth)
-        self._size, self._best = size, (price, qty)
+        self._size, _, _, moved = kernels["merge"](self._book, self._size, levels, self._sign, depth)
         self._patience -= moved
 
     def best(self) -> tuple[int, int]:
         """Price and quantity at the touch; (0, 0) on an empty side."""
-        return self._best
+        if self._size == 0:
+            return 0, 0
+        return self._sign * int(self._book[self._size - 1, 0]), int(self._book[self._size - 1, 1])
+
+    @property
+    def rows(self) -> tuple[Levels, int]:
+        """For kernels: rows of sign × price and quantity, and how many of them count, the last one the best.
+
+        A row without a quantity is a hole. Valid until the next `apply`.
+        """
+        return self._book, self._size
 
     def levels(self, depth: int) -> Levels:
         """The best `depth` levels, best first; a copy."""
@@ -243,8 +242,10 @@ class Ladder:
         self._patience = _LEAST_PATIENCE + _PATIENCE * self._size
 
 
-def apply_both(bids: Ladder, asks: Ladder, new_bids: Levels, new_asks: Levels, depth: int = 0) -> None:
-    """`apply` on both sides of a book, in half the time."""
+def apply_both(
+    bids: Ladder, asks: Ladder, new_bids: Levels, new_asks: Levels, depth: int = 0
+) -> tuple[int, int, int, int]:
+    """`apply` on both sides of a book, in half the time; bid, its quantity, ask, its quantity."""
     if bids._size + len(new_bids) > len(bids._book) or bids._patience < 0:
         bids._make_room(len(new_bids))
     if asks._size + len(new_asks) > len(asks._book) or asks._patience < 0:
@@ -252,13 +253,7 @@ def apply_both(bids: Ladder, asks: Ladder, new_bids: Levels, new_asks: Levels, d
     bids._size, bid, bid_qty, bids_moved, asks._size, ask, ask_qty, asks_moved = kernels["merge_both"](
         bids._book, bids._size, new_bids, asks._book, asks._size, new_asks, depth
     )
-    bids._best, asks._best = (bid, bid_qty), (ask, ask_qty)
-    bids._patience -= bids_moved
-    asks._patience -= asks_moved
-
-
-def sums_both(bids: Ladder, asks: Ladder, depths: Ints) -> list[float]:
-    """Quantity of the best levels down to each of the ascending `depths`: of the bids, then the asks."""
-    out = np.empty(2 * len(depths))
-    kernels["sums_both"](bids._book, bids._size, asks._book, asks._size, depths, out)
-    return out.tolist()
+    if bids_moved or asks_moved:
+        bids._patience -= bids_moved
+        asks._patience -= asks_moved
+    return bid, bid_qty, ask, ask_qty

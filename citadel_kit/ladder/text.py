@@ -148,6 +148,8 @@ def _parse_both(
     bids: bytes, asks: bytes, price_decimals: int, qty_decimals: int, out: Levels
 ) -> tuple[int, int]:
     """`_parse` of both sides in one call, the asks behind the bids; both counts, or one < 0."""
+    if len(bids) == 0 or bids[0] != 91 or len(asks) == 0 or asks[0] != 91:  # [
+        return BAD_SYNTAX, 0
     bid_count = _parse(bids, price_decimals, qty_decimals, out)
     if bid_count < 0:
         return bid_count, 0
@@ -285,8 +287,6 @@ def parse_both(bids: bytes, asks: bytes, price_decimals: int, qty_decimals: int)
 
     Raises ValueError for anything else, for a negative number, or for one that the decimals can't hold.
     """
-    if not (bids.startswith(b"[") and asks.startswith(b"[")):
-        raise ValueError(PROBLEMS[BAD_SYNTAX])
     out = np.empty((_room(bids) + _room(asks), 2), np.int64)
     bid_count, ask_count = kernels["parse"](bids, asks, price_decimals, qty_decimals, out)
     if bid_count < 0 or ask_count < 0:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import nan
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro.opportunity import Opportunities
 from citadel_kit.micro.quoted import Conversion, Quoted, Source, currencies, fee_units, scale
@@ -60,8 +62,12 @@ class DataAggregator:
         self._seeks = fees is not None
         self._unverified = frozenset(unverified)
         self._opportunities = Opportunities()
-        self._latest: tuple[int, GlobalQuote] | None = None
-        """The last quote and when it was asked for; None after any input."""
+        self._latest: GlobalQuote | None = None
+        """The last quote; None after any change of a top."""
+        self._latest_ns = self._asked_ns = -1
+        """When it was made, and when it was last asked for; -1: not since the last input."""
+        self._complete = False
+        """Was every source in it? Then it stands and only its ages grow, as long as all are fresh."""
         self._conversions: dict[str, Conversion] = {}
         self._sources: dict[tuple[str, str], Quoted | Conversion] = {}
         taker = {i.venue: _fee(fees, i.venue) for i in (*instruments, *conversions)}
@@ -83,7 +89,7 @@ class DataAggregator:
         sources = self._of_venue.get(venue)
         if sources is None:
             raise KeyError(f"no venue {venue!r}; there are: {', '.join(self._of_venue)}")
-        self._latest = None
+        self._asked_ns = -1
         for source in sources:
             source.heard_ns = now_ns
 
@@ -92,20 +98,20 @@ class DataAggregator:
     ) -> None:
         """A LIVE book's new top. `book` shows what lies behind it; it is read until the next `drop`."""
         source = self._source(venue, symbol)
-        self._latest = None
+        self._latest, self._asked_ns = None, -1
         source.heard_ns = now_ns
         if isinstance(source, Conversion):
             source.set(top)
             self._converted(source, now_ns)
             return
         source.set(top, book)
-        if self._seeks and self._counts(source):
+        if self._seeks and len(self._quotes) > 1 and self._counts(source):
             self._opportunities.judge(source, self._quotes, now_ns)
 
     def drop(self, venue: str, symbol: str, now_ns: int) -> None:
         """The book is not LIVE any more."""
         source = self._source(venue, symbol)
-        self._latest = None
+        self._latest, self._asked_ns = None, -1
         if isinstance(source, Conversion):
             source.set(None)
             self._converted(source, now_ns)
@@ -117,9 +123,22 @@ class DataAggregator:
 
     def quote(self, now_ns: int) -> GlobalQuote:
         """The best of each side; the larger quantity wins among equal prices."""
-        if self._latest is None or self._latest[0] != now_ns:
-            self._latest = now_ns, self._quote(now_ns)
-        return self._latest[1]
+        if self._latest is not None and now_ns == self._asked_ns:
+            return self._latest
+        together = [source for source in self._quotes if source.comparable(now_ns)]
+        complete = len(together) == len(self._quotes)
+        if self._latest is None or not (complete and self._complete):
+            self._latest = self._quote(together, now_ns)
+        elif now_ns != self._latest_ns:
+            quote, passed_ns = self._latest, now_ns - self._latest_ns
+            self._latest = replace(
+                quote,
+                bid_age_ns=quote.bid_age_ns + passed_ns if quote.bid_venue else -1,
+                ask_age_ns=quote.ask_age_ns + passed_ns if quote.ask_venue else -1,
+            )
+        self._latest_ns = self._asked_ns = now_ns
+        self._complete = complete
+        return self._latest
 
     def opportunities(self, now_ns: int) -> tuple[Opportunity, ...]:
         """What pays now after taker fees, the most profitable first; always empty without `fees`."""
@@ -128,6 +147,10 @@ class DataAggregator:
     def left_out(self, venue: str, symbol: str, now_ns: int) -> str:
         """Why this instrument is not in the common quote, and what would bring it in; empty where it is."""
         source = self._source(venue, symbol)
+        if source in self._quotes and (
+            (self._complete and now_ns == self._asked_ns) or source.comparable(now_ns)
+        ):
+            return ""
         if isinstance(source, Quoted) and source.instrument.inverse:
             return f"{symbol} is an inverse contract: its quantities are sums of {source.currency}"
         if not self._counts(source):
@@ -143,14 +166,12 @@ class DataAggregator:
 
     # --- parts ------------------------------------------------------------------
 
-    def _quote(self, now_ns: int) -> GlobalQuote:
-        together: list[Quoted] = []
+    def _quote(self, together: list[Quoted], now_ns: int) -> GlobalQuote:
         apart: dict[str, list[Quoted]] = {}
-        for source in self._quotes:
-            if source.comparable(now_ns):
-                together.append(source)
-            elif source.fresh(now_ns):
-                apart.setdefault(source.currency, []).append(source)
+        if len(together) < len(self._quotes):
+            for source in self._quotes:
+                if source not in together and source.fresh(now_ns):
+                    apart.setdefault(source.currency, []).append(source)
         others = tuple(self._best(rows, name, now_ns, ()) for name, rows in apart.items())
         return self._best(together, self.currency, now_ns, others)
 

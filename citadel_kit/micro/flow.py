@@ -7,44 +7,85 @@ until then it says NaN.
 
 from __future__ import annotations
 
-from math import nan
-from typing import Final, NamedTuple
+from math import isnan, nan
+from typing import Any, Final, NamedTuple
 
+import numba
 import numpy as np
+from numba.extending import register_jitable
+from numpy.typing import NDArray
 
 from citadel_kit.errors import ConfigError
+from citadel_kit.ladder import sums
 from citadel_kit.micro import windows
 from citadel_kit.micro.book import Book
 from citadel_kit.micro.feed import BookFeed
-from citadel_kit.types import BookTop, FeedState, Instrument, Trade, VenueView
+from citadel_kit.types import BookTop, FeedState, Instrument, Levels, Trade, VenueView
+
+Floats = NDArray[np.float64]
 
 DEPTHS: Final = (1, 5, 10)
 """Levels a side over which the imbalance is taken."""
 SHARES: Final = windows.SHARES
-_DEPTHS: Final = np.array(DEPTHS)
 
 
+@register_jitable
 def spread_bps(bid: float, ask: float) -> float:
     """(ask − bid) / mid in basis points; NaN unless both are positive. Negative when crossed."""
     return (ask - bid) / (ask + bid) * 20_000 if bid > 0 and ask > 0 else nan
 
 
+@register_jitable
 def imbalance(bid_qty: float, ask_qty: float) -> float:
     """(bid − ask) / (bid + ask) of resting quantity, in [−1, 1]; NaN where nothing rests."""
     total = bid_qty + ask_qty
     return (bid_qty - ask_qty) / total if total > 0 else nan
 
 
+@register_jitable
 def microprice(bid: float, bid_qty: float, ask: float, ask_qty: float) -> float:
     """The mid weighted by the opposite side's quantity (Stoikov, first order); NaN where nothing rests."""
     total = bid_qty + ask_qty
     return (bid * ask_qty + ask * bid_qty) / total if total > 0 else nan
 
 
-def _touch(instrument: Instrument, price: int, qty: int) -> tuple[float, float]:
-    if not price:
-        return nan, nan
-    return instrument.price(price), instrument.base_qty(price, qty)
+# Members of `scales`, what makes floats of a book's integers. INVERSE: 1 of an inverse contract, else 0.
+_PRICE, _QTY, _SIZE, _INVERSE = range(4)
+
+
+def _look(bids: Levels, bid_size: int, asks: Levels, ask_size: int, scales: Floats, out: Floats) -> bool:
+    """Write what the rows of both sides show, as `BookNumbers` lists it; is none of it NaN?"""
+    bid = bid_qty = ask = ask_qty = nan
+    if bid_size > 0:
+        bid = bids[bid_size - 1, 0] / scales[_PRICE]
+        bid_qty = bids[bid_size - 1, 1] / scales[_QTY] * scales[_SIZE]
+    if ask_size > 0:
+        ask = -asks[ask_size - 1, 0] / scales[_PRICE]
+        ask_qty = asks[ask_size - 1, 1] / scales[_QTY] * scales[_SIZE]
+    if scales[_INVERSE] > 0:
+        bid_qty, ask_qty = bid_qty / bid, ask_qty / ask
+    out[0], out[1], out[2], out[3] = bid, bid_qty, ask, ask_qty
+    out[4] = spread_bps(bid, ask)
+    of_bids, of_asks = np.zeros(len(DEPTHS)), np.zeros(len(DEPTHS))
+    sums(bids, bid_size, DEPTHS, of_bids)
+    sums(asks, ask_size, DEPTHS, of_asks)
+    for k in range(len(DEPTHS)):
+        out[5 + k] = imbalance(of_bids[k], of_asks[k])
+    out[8] = microprice(bid, bid_qty, ask, ask_qty)
+    return bid_size > 0 and ask_size > 0
+
+
+_COMPILED: Final[Any] = numba.njit(cache=True, nogil=True)(_look)
+kernels: Final[dict[str, Any]] = {"look": _look}
+"""What to call now."""
+
+
+def warm_up() -> None:
+    """Compile this module's kernel and those of the windows, or load them, and use them from now on."""
+    windows.warm_up()
+    rows = np.zeros((1, 2), np.int64)
+    _COMPILED(rows, 0, rows, 0, np.ones(4), np.zeros(9))
+    kernels["look"] = _COMPILED
 
 
 class FlowConfig(NamedTuple):
@@ -70,22 +111,15 @@ class Reading(NamedTuple):
     volatility_bps: float
 
 
-class BookNumbers(NamedTuple):
-    """What one state of a book shows, in quote currency and base units; NaN where there is nothing."""
+BookNumbers = tuple[float, float, float, float, float, tuple[float, float, float], float]
+"""What one state of a book shows, in quote currency and base units; NaN where there is nothing.
 
-    bid: float
-    bid_qty: float
-    ask: float
-    ask_qty: float
-    spread_bps: float
-    imbalance: tuple[float, float, float]
-    microprice: float
-
-
+bid, its quantity, ask, its quantity, spread in bps, imbalance over `DEPTHS`, microprice
+"""
 _NO_SPREADS: Final = (nan, nan, nan)
 _NOTHING: Final = Reading(_NO_SPREADS, nan, nan, nan, nan)
 _NO_TOP: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
-_NO_NUMBERS: Final = BookNumbers(nan, nan, nan, nan, nan, (nan, nan, nan), nan)
+_NO_NUMBERS: Final[BookNumbers] = (nan, nan, nan, nan, nan, _NO_SPREADS, nan)
 
 
 class Flow:
@@ -120,7 +154,9 @@ class Flow:
         shape = windows.Shape(c.slots, slot_ns, c.spread_slots, spread_slot_ns, c.returns, c.grid_ns)
         self._windows = windows.arrays(shape)
         self._out = np.zeros(windows.READ_SIZE)
-        self._instrument = instrument
+        i = instrument
+        scales = 10**i.price_decimals, 10**i.qty_decimals, i.contract_size, float(i.inverse)
+        self._scales, self._seen = np.array(scales, np.float64), np.zeros(9)
         self._shown, self._numbers = _NO_TOP, _NO_NUMBERS
 
     def on_top(self, now_ns: int, top: BookTop) -> None:
@@ -151,18 +187,12 @@ class Flow:
         """Of a LIVE book. It is looked at again only when it has changed."""
         top = book.top()
         if top is not self._shown:
-            bid, bid_qty = _touch(self._instrument, top.bid, top.bid_qty)
-            ask, ask_qty = _touch(self._instrument, top.ask, top.ask_qty)
-            bid_1, bid_5, bid_10, ask_1, ask_5, ask_10 = book.sums(_DEPTHS)
-            self._numbers = BookNumbers(
-                bid,
-                bid_qty,
-                ask,
-                ask_qty,
-                spread_bps(bid, ask),
-                (imbalance(bid_1, ask_1), imbalance(bid_5, ask_5), imbalance(bid_10, ask_10)),
-                microprice(bid, bid_qty, ask, ask_qty),
-            )
+            whole = kernels["look"](*book.rows, self._scales, self._seen)
+            seen = self._seen.tolist()
+            if not whole:
+                seen = [nan if isnan(value) else value for value in seen]  # one NaN for all
+            bid, bid_qty, ask, ask_qty, spread, one, five, ten, micro = seen
+            self._numbers = bid, bid_qty, ask, ask_qty, spread, (one, five, ten), micro
             self._shown = top
         return self._numbers
 

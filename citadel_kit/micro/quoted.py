@@ -195,9 +195,15 @@ class Quoted(Source):
 
     def set(self, top: BookTop, book: BookReader | None) -> None:
         self.top, self.book = top, book
-        self.bid, self.bid_qty = self._solid(Side.BUY, top.bid, top.bid_qty)
-        self.ask, self.ask_qty = self._solid(Side.SELL, top.ask, top.ask_qty)
-        self.sold, self.bought = self.bid * (FEE_SCALE - self._fee), self.ask * (FEE_SCALE + self._fee)
+        pip, lot, least = self._pip, self._lot, self._scale.min_notional
+        bid, bid_qty = top.bid * pip, top.bid_qty * lot
+        ask, ask_qty = top.ask * pip, top.ask_qty * lot
+        if bid * bid_qty < least:
+            bid, bid_qty = self._solid(Side.BUY)
+        if ask * ask_qty < least:
+            ask, ask_qty = self._solid(Side.SELL)
+        self.bid, self.bid_qty, self.ask, self.ask_qty = bid, bid_qty, ask, ask_qty
+        self.sold, self.bought = bid * (FEE_SCALE - self._fee), ask * (FEE_SCALE + self._fee)
         self.convert()
 
     def convert(self) -> None:
@@ -244,10 +250,7 @@ class Quoted(Source):
             return [(price, qty)] if price else []
         return [(p * self._pip, q * self._lot) for p, q in self.book.levels(side, DEPTH).tolist()]
 
-    def _solid(self, side: Side, price: int, qty: int) -> tuple[int, int]:
-        price, qty = price * self._pip, qty * self._lot
-        if price * qty >= self._scale.min_notional:
-            return price, qty
+    def _solid(self, side: Side) -> tuple[int, int]:
         total = notional = 0
         for level, resting in self._levels(side, 0, 0):
             total += resting

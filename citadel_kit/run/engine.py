@@ -244,15 +244,16 @@ class Engine:
                 self._broker.on_trade(venue, self.now_ns, effect.trade)
 
     def _on_top(self, venue: str, symbol: str, top: BookTop) -> None:
-        book = self.sessions[venue].feeds[symbol].book
+        now_ns = self.now_ns
         if symbol != self.instruments[venue].symbol:  # a conversion
-            self._aggregator.update(venue, symbol, top, self.now_ns)
+            self._aggregator.update(venue, symbol, top, now_ns)
             return
-        self._broker.on_book(venue, self.now_ns, book)
-        self._flows[venue].on_top(self.now_ns, top)
-        self._aggregator.update(venue, symbol, top, self.now_ns, book)
+        book = self.sessions[venue].feeds[symbol].book
+        self._broker.on_book(venue, now_ns, book)
+        self._flows[venue].on_top(now_ns, top)
+        self._aggregator.update(venue, symbol, top, now_ns, book)
         self._watch()
-        self._executor.on_top(venue, top, self.now_ns, book if self._own_size else None)
+        self._executor.on_top(venue, top, now_ns, book if self._own_size else None)
 
     def _on_no_book(self, venue: str, symbol: str) -> None:
         self._aggregator.drop(venue, symbol, self.now_ns)

@@ -20,7 +20,7 @@ from citadel_kit.io import rest
 from citadel_kit.io.ccxt_feed import CcxtFeed
 from citadel_kit.io.reach import REACH_S
 from citadel_kit.io.stream import PONG, Inbox, StreamConfig, connect
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow
 from citadel_kit.micro.session import Connect, FetchSnapshot, Send
 from citadel_kit.run.engine import Engine
 from citadel_kit.types import Codec, Instrument
@@ -216,7 +216,7 @@ def _wanted(
 
 def _warm_up() -> None:
     ladder.warm_up()
-    windows.warm_up()
+    flow.warm_up()
 
 
 def _pings(of_venue: Codec, config: StreamConfig) -> StreamConfig:
