@@ -172,7 +172,7 @@ class DataAggregator:
             for source in self._quotes:
                 if source not in together and source.fresh(now_ns):
                     apart.setdefault(source.currency, []).append(source)
-        others = tuple(self._best(rows, name, now_ns, ()) for name, rows in apart.items())
+        others = tuple([self._best(rows, name, now_ns, ()) for name, rows in apart.items()]) if apart else ()
         return self._best(together, self.currency, now_ns, others)
 
     def _source(self, venue: str, symbol: str) -> Quoted | Conversion:
@@ -226,19 +226,29 @@ class DataAggregator:
             price, qty = (row.home_ask if home else row.ask), row.ask_qty
             if price and (not ask or price < ask or (price == ask and qty > ask_qty)):
                 seller, ask, ask_qty = row, price, qty
-        scale, amount = self._price_scale, self._qty_scale
+        bid_venue = bid_symbol = ask_venue = ask_symbol = ""
+        bid_price = bid_size = ask_price = ask_size = nan
+        bid_age_ns = ask_age_ns = -1
+        if buyer is not None:
+            bid_venue, bid_symbol = buyer.venue, buyer.symbol
+            bid_price, bid_size = bid / self._price_scale, bid_qty / self._qty_scale
+            bid_age_ns = now_ns - buyer.recv_ns(home)
+        if seller is not None:
+            ask_venue, ask_symbol = seller.venue, seller.symbol
+            ask_price, ask_size = ask / self._price_scale, ask_qty / self._qty_scale
+            ask_age_ns = now_ns - seller.recv_ns(home)
         return GlobalQuote(
-            bid=bid / scale if buyer else nan,
-            bid_qty=bid_qty / amount if buyer else nan,
-            bid_venue=buyer.instrument.venue if buyer else "",
-            bid_symbol=buyer.instrument.symbol if buyer else "",
-            bid_age_ns=now_ns - buyer.recv_ns(home) if buyer else -1,
-            ask=ask / scale if seller else nan,
-            ask_qty=ask_qty / amount if seller else nan,
-            ask_venue=seller.instrument.venue if seller else "",
-            ask_symbol=seller.instrument.symbol if seller else "",
-            ask_age_ns=now_ns - seller.recv_ns(home) if seller else -1,
-            crossed=buyer is not None and seller is not None and bid >= ask,
+            bid=bid_price,
+            bid_qty=bid_size,
+            bid_venue=bid_venue,
+            bid_symbol=bid_symbol,
+            bid_age_ns=bid_age_ns,
+            ask=ask_price,
+            ask_qty=ask_size,
+            ask_venue=ask_venue,
+            ask_symbol=ask_symbol,
+            ask_age_ns=ask_age_ns,
+            crossed=0 < ask <= bid,
             currency=currency,
             apart=apart,
         )

@@ -161,7 +161,8 @@ class Quoted(Source):
 
     __slots__ = (
         "_fee", "_lot", "_pip", "_scale", "ask", "ask_qty", "at_home", "bid", "bid_qty", "book", "bought",
-        "conversion", "currency", "home_ask", "home_bid", "home_bought", "home_sold", "sold", "venue",
+        "conversion", "currency", "home_ask", "home_bid", "home_bought", "home_sold", "sold", "symbol",
+        "venue",
     )  # fmt: skip
 
     def __init__(
@@ -176,7 +177,7 @@ class Quoted(Source):
         """`limits`: see `Source`."""
         super().__init__(instrument, *limits)
         size, decimals = _contract(instrument)
-        self.venue = instrument.venue
+        self.venue, self.symbol = instrument.venue, instrument.symbol
         self.currency = currencies(instrument.symbol)[1]
         self.at_home = self.currency == home
         self.conversion = conversion
@@ -241,8 +242,10 @@ class Quoted(Source):
 
     def recv_ns(self, home: bool) -> int:
         """Of the quote; converted, of the older of it and its conversion."""
-        own = self.top.recv_ns if self.top else -1
-        rate = self.conversion.top if home and self.conversion else None
+        own = self.top.recv_ns if self.top is not None else -1
+        if self.conversion is None:
+            return own
+        rate = self.conversion.top if home else None
         return min(own, rate.recv_ns) if rate else own
 
     def _levels(self, side: Side, price: int, qty: int) -> list[tuple[int, int]]:
