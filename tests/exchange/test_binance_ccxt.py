@@ -49,6 +49,17 @@ def test_only_urls_and_documented_options_are_overridden(exchange: LocalExchange
     }
 
 
+@pytest.mark.parametrize("pro", [False, True])
+def test_no_address_is_the_real_exchanges(exchange: LocalExchange, pro: bool) -> None:
+    def addresses(node: Any) -> Iterator[str]:
+        for value in node.values():
+            yield from addresses(value) if isinstance(value, dict) else (value,)
+
+    client = exchange.ccxt("binance", pro=pro)
+    here = f"://127.0.0.1:{exchange.port}/binance/"
+    assert all(here in address for address in addresses(client.urls["api"]))
+
+
 def test_markets_currencies_and_fees(exchange: LocalExchange) -> None:
     async def scenario(client: Any) -> None:
         market = client.market(S)

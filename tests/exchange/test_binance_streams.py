@@ -7,18 +7,19 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
-from binance_world import START_NS
+from binance_world import SECOND, START_NS, Desk
 
 from citadel_kit import settings
 from citadel_kit.exchange.dialects.binance import feed, frames
 from citadel_kit.exchange.dialects.binance.frames import StreamName
 from citadel_kit.exchange.local import LocalExchange
+from citadel_kit.exchange.markets import OutsideTrade
 from citadel_kit.exchange.venue import Depth
 from citadel_kit.io.stream import StreamConfig
 from citadel_kit.micro.gate import GateConfig
@@ -27,7 +28,7 @@ from citadel_kit.micro.session import SessionConfig
 from citadel_kit.run.engine import Engine, EngineConfig
 from citadel_kit.run.live import LiveDriver
 from citadel_kit.run.paper import PaperBroker
-from citadel_kit.types import FeedState
+from citadel_kit.types import FeedState, Side
 
 S = "BTC/USDT"
 
@@ -119,6 +120,46 @@ def test_a_slow_depth_stream_joins_what_happened() -> None:
     assert feed._merged(feed._merged(None, first), second) == Depth(
         "BTC/USDT", START_NS + 1, 11, 20, 10, [(100, 0), (99, 1)], [(101, 2), (102, 7)]
     )
+
+
+def told(desk: Desk, name: str, times_s: Sequence[float]) -> list[Any]:
+    """What a stream says while the venue's clock is looked at at these times after the start."""
+
+    async def run() -> list[Any]:
+        said: list[Any] = []
+        feed_of = feed.Feed(desk.venue)
+        stop = feed_of.subscribe(name, lambda text: said.append(json.loads(text)))
+        for at_s in times_s:
+            desk.world.advance(START_NS + int(at_s * SECOND))
+            feed_of.on_time(desk.venue.now_ns())
+        stop()
+        feed_of.on_time(desk.venue.now_ns() + 10 * SECOND)
+        return said
+
+    return asyncio.run(run())
+
+
+def test_a_candle_is_told_when_it_changes_and_once_more_when_it_closes() -> None:
+    trades = [
+        OutsideTrade(START_NS + n * SECOND, "binance", S, 6_000_000 + n, 1_000, Side.BUY) for n in (10, 70)
+    ]
+    said = told(Desk(trades), "btcusdt@kline_1m", [1, 1.5, 5, 11, 12, 60, 61, 71])
+    start_ms = START_NS // 10**6
+    candles = [(m["k"]["t"] - start_ms, m["k"]["c"], m["k"]["x"]) for m in said]
+    assert candles == [
+        (0, "60000.05000000", False),
+        (0, "60000.10000000", False),
+        (0, "60000.10000000", True),
+        (60_000, "60000.10000000", False),
+        (60_000, "60000.70000000", False),
+    ]
+
+
+def test_a_ticker_comes_once_a_second_and_not_from_a_frozen_venue() -> None:
+    desk = Desk()
+    assert len(told(desk, "btcusdt@ticker", [0.1, 0.3, 0.9, 1.0, 1.9, 2.1])) == 3
+    desk.venue.faults.set(freeze_book=True)
+    assert told(desk, "btcusdt@ticker", [3, 4, 5]) == []
 
 
 # --- subscribing ---
@@ -314,6 +355,13 @@ def test_a_listen_key_brings_the_accounts_events(exchange: LocalExchange) -> Non
             assert {b["a"] for b in position["B"]} == {"BTC", "USDT"}
             again = await both.until(lambda m: m["data"].get("x") == "TRADE")
             assert (again["stream"], again["data"]["t"]) == (key, report["t"])
+            await asyncio.to_thread(client.public_delete_userdatastream, {"listenKey": key})
+            await asyncio.to_thread(buy_something, exchange)
+            assert (await raw.until(lambda m: m["e"] != "outboundAccountPosition" and "x" not in m))[
+                "listenKey"
+            ] == key
+            await asyncio.to_thread(buy_something, exchange)
+            assert await raw.ask({"method": "LIST_SUBSCRIPTIONS", "id": 1}) == {"result": [], "id": 1}
 
     play(scenario)
 
