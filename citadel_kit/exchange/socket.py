@@ -26,6 +26,8 @@ _HELD_NS: Final = 200 * clock.MILLISECOND
 class SocketLimits(NamedTuple):
     messages_per_s: float = 50.0
     """That a client may send, over ten seconds."""
+    ping_s: float | None = None
+    """Silence after which the client is pinged; without an answer within half of it the stream ends."""
     max_waiting: int = MAX_WAITING
     max_waiting_bytes: int = MAX_WAITING_BYTES
 
@@ -47,7 +49,9 @@ class Socket:
     def __init__(self, venue: Venue, request: web.Request, limits: SocketLimits = SocketLimits()) -> None:  # noqa: B008
         self.venue = venue
         self._request, self._limits = request, limits
-        self._response = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, timeout=1.0, compress=False)
+        self._response = web.WebSocketResponse(
+            max_msg_size=MAX_MESSAGE, timeout=1.0, compress=False, heartbeat=limits.ping_s
+        )
         self._outgoing: deque[_Outgoing] = deque()
         self._bytes = 0
         self._due_ns = 0
