@@ -16,10 +16,11 @@ import pytest
 from binance_world import SECOND, START_NS, Desk
 
 from citadel_kit import settings
-from citadel_kit.exchange.dialects.binance import feed, frames
+from citadel_kit.exchange.dialects.binance import feed, frames, streams
 from citadel_kit.exchange.dialects.binance.frames import StreamName
 from citadel_kit.exchange.local import LocalExchange
 from citadel_kit.exchange.markets import OutsideTrade
+from citadel_kit.exchange.socket import SocketLimits
 from citadel_kit.exchange.venue import Depth
 from citadel_kit.io.stream import StreamConfig
 from citadel_kit.micro.gate import GateConfig
@@ -231,6 +232,23 @@ def test_a_connection_has_1024_streams_at_most(exchange: LocalExchange) -> None:
             assert (await wire.ask({"method": "SUBSCRIBE", "params": many, "id": 1}))["result"] is None
             more = await wire.ask({"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": 2})
             assert more["error"]["code"] == 2
+
+    play(scenario)
+
+
+def test_pings_go_both_ways(exchange: LocalExchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_LIMITS", SocketLimits(messages_per_s=5, ping_s=0.1))
+
+    async def scenario() -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"ws://127.0.0.1:{exchange.port}/binance/ws", autoping=False) as socket,
+        ):
+            await socket.ping(b"ours")
+            first, second = await socket.receive(), await socket.receive()
+            assert (first.type, first.data) == (aiohttp.WSMsgType.PONG, b"ours")
+            assert second.type == aiohttp.WSMsgType.PING  # which nobody answers
+            assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE)
 
     play(scenario)
 
