@@ -8,10 +8,11 @@ import pytest
 from binance_world import KEY, OTHER, READER, SECOND, START_NS, Desk, limit_order
 
 from citadel_kit.exchange.dialects.binance import set_limits
-from citadel_kit.exchange.dialects.binance.errors import ApiError
+from citadel_kit.exchange.dialects.binance.errors import ApiError, refusal
 from citadel_kit.exchange.dialects.binance.limits import Limits
 from citadel_kit.exchange.dialects.binance.params import Params
 from citadel_kit.exchange.markets import OutsideBook, OutsideLost, OutsideTrade
+from citadel_kit.micro.matching import OrderRefused, RefusalCode
 from citadel_kit.types import Side
 
 ORDER = "/api/v3/order"
@@ -292,6 +293,32 @@ def test_order_test_checks_and_places_nothing() -> None:
     error = desk.refused("POST", "/api/v3/order/test", **limit_order(price="59000.001"))
     assert error.message == "Filter failure: PRICE_FILTER"
     assert desk.call("GET", "/api/v3/allOrders", symbol="BTCUSDT") == []
+
+
+def test_every_refusal_of_the_engine_has_the_venues_words() -> None:
+    for code in RefusalCode:
+        error = refusal(OrderRefused(code, "in the engine's words"))
+        assert error.code in (-1013, -1112, -2010), code
+        plain = code in (RefusalCode.BAD_PARAMETER, RefusalCode.AMEND_REFUSED)
+        assert ("engine" in error.message) == plain, code
+
+
+def test_open_orders_and_stops_are_limited() -> None:
+    desk = Desk()
+    set_limits(desk.venue, Limits(weight_per_minute=10**6, orders_per_10s=10**6))
+    stop = {
+        "side": "BUY",
+        "type": "STOP_LOSS_LIMIT",
+        "stopPrice": "61000",
+        "price": "61000",
+        "quantity": "0.0001",
+    }
+    for _ in range(20):
+        desk.order(**stop)
+    assert desk.refused_order(**stop).message == "Filter failure: MAX_NUM_ALGO_ORDERS"
+    for _ in range(180):
+        desk.order(quantity="0.0001")
+    assert desk.refused_order(quantity="0.0001").message == "Filter failure: MAX_NUM_ORDERS"
 
 
 def test_a_market_that_is_gone_is_closed() -> None:

@@ -279,3 +279,25 @@ def test_plain_ccxt_without_a_loop(exchange: LocalExchange) -> None:
     bid = client.fetch_ticker(S)["bid"]
     order = client.create_order(S, "limit", "buy", 0.01, round(bid * 0.9, 2))
     assert client.cancel_order(order["id"], S)["status"] == "canceled"
+
+
+def test_several_symbols_at_once() -> None:
+    symbols = ["BTC/USDT", "ETH/USDT"]
+
+    async def scenario(client: Any) -> None:
+        assert set(await client.fetch_tickers(symbols)) == set(symbols)
+        seen: set[str] = set()
+        while seen != set(symbols):
+            seen.add((await client.watch_order_book_for_symbols(symbols))["symbol"])
+        while len(client.tickers) < 2:
+            await client.watch_tickers()
+        prices = [client.tickers[symbol]["last"] for symbol in symbols]
+        assert prices[0] > 3 * prices[1]
+        order = await client.create_order("ETH/USDT", "market", "buy", 0.1)
+        assert (order["symbol"], order["status"]) == ("ETH/USDT", "closed")
+        assert await client.fetch_my_trades(S) == []
+        assert {o["symbol"] for o in await client.fetch_orders("ETH/USDT")} == {"ETH/USDT"}
+        assert (await client.fetch_balance())["ETH"]["total"] > 0.09
+
+    with LocalExchange(symbols=symbols) as several:
+        play(several, scenario, pro=True)

@@ -101,6 +101,7 @@ def buy_something(exchange: LocalExchange) -> None:
         ("btcusdt@depth20@100ms", StreamName("BTCUSDT", "depth", 20, fast=True)),
         ("btcusdt@kline_1m", StreamName("BTCUSDT", "kline", interval="1m")),
         ("btcusdt@trade", StreamName("BTCUSDT", "trade")),
+        ("!ticker@arr", StreamName("", "ticker")),
         ("btcusdt@depth@100mss", None),
         ("btcusdt@depth7", None),
         ("btcusdt@kline_7m", None),
@@ -159,6 +160,8 @@ def test_a_candle_is_told_when_it_changes_and_once_more_when_it_closes() -> None
 def test_a_ticker_comes_once_a_second_and_not_from_a_frozen_venue() -> None:
     desk = Desk()
     assert len(told(desk, "btcusdt@ticker", [0.1, 0.3, 0.9, 1.0, 1.9, 2.1])) == 3
+    (every,) = told(desk, "!miniTicker@arr", [2.5])
+    assert [(t["e"], t["s"]) for t in every] == [("24hrMiniTicker", "BTCUSDT")]
     desk.venue.faults.set(freeze_book=True)
     assert told(desk, "btcusdt@ticker", [3, 4, 5]) == []
 
