@@ -70,7 +70,9 @@ class Server:
             self._tasks.append(asyncio.create_task(self._guard(market.run(self.world.push))))
 
     async def stop(self) -> None:
-        """Cut every client and close the port."""
+        """Cut every client and close the port. A restart under way comes to nothing."""
+        if self._restarting is not None and self._restarting is not asyncio.current_task():
+            self._restarting.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
