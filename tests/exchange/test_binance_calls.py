@@ -65,6 +65,17 @@ def test_trades_and_tickers_tell_what_traded() -> None:
     assert (best[0]["askPrice"], best[0]["askQty"]) == ("60000.10000000", "0.50000000")
 
 
+def test_older_trades_and_the_average_price() -> None:
+    desk = Desk()
+    desk.order(type="MARKET", timeInForce=None, price=None, quantity="0.5")
+    older = desk.call("GET", "/api/v3/historicalTrades", key=None, symbol="BTCUSDT", limit=1)
+    assert [t["price"] for t in older] == ["60000.10000000"]
+    older = desk.call("GET", "/api/v3/historicalTrades", key=None, symbol="BTCUSDT", limit=1, fromId=0)
+    assert [t["price"] for t in older] == ["60000.05000000"]
+    average = desk.call("GET", "/api/v3/avgPrice", key=None, symbol="BTCUSDT")
+    assert (average["mins"], average["price"]) == (5, "60000.09000000")
+
+
 def test_candles_are_those_of_the_trades() -> None:
     desk = Desk([trade(61, 6_000_100, 2_000, Side.BUY), trade(62, 5_999_000, 1_000, Side.SELL)])
     desk.world.advance(START_NS + 63 * SECOND)

@@ -62,7 +62,8 @@ def test_headers_count_weight_and_orders(exchange: LocalExchange) -> None:
         order = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=50000"
         query, headers = sign(exchange, order)
         async with session.post(f"api/v3/order?{query}", headers=headers) as answer:
-            assert (answer.status, answer.headers["X-MBX-ORDER-COUNT-1D"]) == (200, "1")
+            assert answer.status == 200
+            assert int(answer.headers["X-MBX-ORDER-COUNT-1D"]) >= 1
             assert "X-MBX-ORDER-COUNT-10S" in answer.headers
 
     play(exchange, scenario)

@@ -302,10 +302,14 @@ def test_every_stream_says_what_it_is_about(exchange: LocalExchange) -> None:
     play(scenario)
 
 
+def levels(data: dict[str, Any]) -> dict[str, str]:
+    return {side + price: qty for side in "ba" for price, qty in data[side]}
+
+
 def test_slow_and_fast_depth_end_in_the_same_book(exchange: LocalExchange) -> None:
     async def scenario() -> None:
         async with opened(exchange, "/stream?streams=btcusdt@depth/btcusdt@depth@100ms") as wire:
-            fast: dict[int, dict[str, str]] = {}
+            fast: dict[int, dict[str, str]] = {}  # by side and price
             book: dict[str, str] = {}
             last = -1
             for _ in range(100):
@@ -314,11 +318,11 @@ def test_slow_and_fast_depth_end_in_the_same_book(exchange: LocalExchange) -> No
                 if message["stream"].endswith("100ms"):
                     assert last in (-1, data["U"] - 1)
                     last = data["u"]
-                    book |= dict(data["b"]) | dict(data["a"])
+                    book |= levels(data)
                     fast[last] = dict(book)
                 elif data["u"] in fast and min(fast) < data["U"]:
-                    told = dict(data["b"]) | dict(data["a"])
-                    assert told == {price: fast[data["u"]][price] for price in told}
+                    said = levels(data)
+                    assert said == {key: fast[data["u"]][key] for key in said}
                     return
             pytest.fail("no second of depth came")
 
@@ -448,6 +452,30 @@ def test_the_websocket_api_refuses(exchange: LocalExchange, text: str, status: i
             assert (await wire.ask({"id": 2, "method": "ping"}))["status"] == 200
 
     play(scenario)
+
+
+def test_requests_by_websocket_have_the_venues_faults_too(exchange: LocalExchange) -> None:
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+
+    async def scenario() -> None:
+        async with opened(exchange, "/ws-api/v3") as wire:
+            exchange.faults("binance", reject="rate_limit")
+            answer = await wire.ask({"id": 1, "method": "ping"})
+            assert (answer["status"], answer["error"]["code"]) == (429, -1003)
+            exchange.faults("binance", reject="", timeout=1.0, timeout_moment="after")
+            params = signed(exchange, **order, price="30000", newClientOrderId="lost")
+            await wire.socket.send_json({"id": 2, "method": "order.place", "params": params})
+            await asyncio.sleep(0.2)
+            exchange.call(exchange.venue().faults.clear)
+            assert (await wire.ask({"id": 3, "method": "ping"}))["id"] == 3  # nothing came before it
+            which = signed(exchange, symbol="BTCUSDT", origClientOrderId="lost")
+            gone = await wire.ask({"id": 4, "method": "order.cancel", "params": which})
+            assert gone["result"]["status"] == "CANCELED"  # it had taken effect
+
+    try:
+        play(scenario)
+    finally:
+        exchange.call(exchange.venue().faults.clear)
 
 
 def test_a_half_failed_cancel_replace_by_websocket(exchange: LocalExchange) -> None:
