@@ -452,7 +452,12 @@ def test_cancel_replace_refuses_what_makes_no_sense() -> None:
     assert desk.refused("POST", REPLACE, **replacing()).code == -1102
     assert desk.refused("POST", REPLACE, **replacing(cancelOrderId=1, cancelReplaceMode="TRY")).code == -1130
     restricted = replacing(cancelOrderId=desk.order()["orderId"], cancelRestrictions="ONLY_PARTIALLY_FILLED")
-    assert desk.refused("POST", REPLACE, **restricted).code == -2011
+    error = desk.refused("POST", REPLACE, **restricted)
+    assert (error.code, error.body()["data"]["cancelResponse"]["code"]) == (-2022, -2011)
+    error = desk.refused("POST", REPLACE, **restricted | {"cancelReplaceMode": "ALLOW_FAILURE"})
+    assert (error.code, error.body()["data"]["newOrderResult"]) == (-2021, "SUCCESS")
+    assert len(desk.call("GET", "/api/v3/openOrders")) == 2
+    assert desk.refused("POST", REPLACE, **restricted | {"cancelRestrictions": "NEVER"}).code == -1145
 
 
 def test_amend_keeps_the_order() -> None:
