@@ -219,7 +219,7 @@ def test_streams_opened_and_dropped_leave_no_listener(exchange: LocalExchange, c
         return exchange.call(lambda: len(venue._listeners))
 
     before = listeners()
-    for _ in range(30):
+    for _ in range(15):
         with client.stream(DEPTH, "btcusdt@trade") as stream:
             received(stream, 1)
             if random.random() < 0.5:
