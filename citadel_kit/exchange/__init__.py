@@ -1,1 +1,1 @@
-"""A market on this machine: simulated venues that speak a real exchange's wire."""
+"""Exchanges on this machine: real APIs on loopback over the kit's matching engine, and synthetic markets."""

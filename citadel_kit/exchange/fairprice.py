@@ -2,13 +2,17 @@
 
 A random walk in the logarithm with stochastic volatility (an Ornstein-Uhlenbeck process of log volatility),
 bursts of volatility that die away, spells of drift, and on demand a flash crash that halves itself back.
+It comes in chunks, so that a market can go on for days; where the draws of one chunk end, those of the next
+begin, so another length of chunks is another path.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from array import array
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,25 +39,51 @@ _BASIS_REVERSION: Final = 1 / 15
 Path = NDArray[np.float64]
 
 
-def fair_path(
-    rng: np.random.Generator, start_price: float, seconds: int, annual_volatility: float
-) -> tuple[Path, Path]:
-    """(price, heat) at `GRID_HZ` points a second; heat is volatility over its long-run level (mean square 1
-    but for bursts). Prices are positive whatever the draws."""
-    heat, drift = _weather(rng, seconds)
+class Crash(NamedTuple):
+    at_s: float
+    fraction: float
+    heat: float
+    """Volatility over its long-run level while it falls."""
+
+
+class Chunk(NamedTuple):
+    """A stretch of the path; the next begins where it ends."""
+
+    price: Path
+    heat: Path
+
+
+def fair_chunks(
+    rng: np.random.Generator,
+    start_price: float,
+    annual_volatility: float,
+    chunk_s: int,
+    crash: Crash | None = None,
+) -> Iterator[Chunk]:
+    """(price, heat) at `GRID_HZ` points a second, without an end; heat is volatility over its long-run level
+    (mean square 1 but for bursts). Prices are positive whatever the draws."""
+    weather = _weather(rng)
     sigma = annual_volatility / math.sqrt(SECONDS_PER_YEAR)
-    steps = rng.standard_normal(seconds * GRID_HZ) * np.repeat(heat, GRID_HZ) * sigma / math.sqrt(GRID_HZ)
-    steps += np.repeat(drift, GRID_HZ) * sigma / GRID_HZ
-    return start_price * np.exp(np.cumsum(steps)), np.repeat(heat, GRID_HZ)
+    moved = 0.0
+    for start_s in itertools.count(0, chunk_s):
+        seconds = np.array(list(itertools.islice(weather, chunk_s)))
+        heat, drift = np.repeat(seconds[:, 0], GRID_HZ), np.repeat(seconds[:, 1], GRID_HZ)
+        steps = rng.standard_normal(chunk_s * GRID_HZ) * heat * sigma / math.sqrt(GRID_HZ)
+        steps += drift * sigma / GRID_HZ
+        path = moved + np.cumsum(steps)
+        moved = float(path[-1])
+        price = start_price * np.exp(path)
+        if crash is not None:
+            _add_crash(price, heat, start_s, crash)
+        yield Chunk(price, heat)
 
 
-def _weather(rng: np.random.Generator, seconds: int) -> tuple[Path, Path]:
-    """Heat and drift per second."""
-    heat, drift = np.empty(seconds), np.zeros(seconds)
+def _weather(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+    """Heat and drift of each second."""
     keep = 1 - _REVERSION
     kick = _VOL_OF_VOL * math.sqrt(1 - keep * keep)
     log_vol, burst, trend = _VOL_OF_VOL * rng.standard_normal(), 0.0, 0.0
-    for second in range(seconds):
+    while True:
         log_vol = keep * log_vol + kick * rng.standard_normal()
         burst *= math.exp(-1 / _BURST_DECAY_S)
         if rng.random() < _BURST_RATE:
@@ -62,38 +92,54 @@ def _weather(rng: np.random.Generator, seconds: int) -> tuple[Path, Path]:
             trend = 0.0
         elif not trend and rng.random() < _TREND_RATE:
             trend = _TREND_STRENGTH * (1.0 if rng.random() < 0.5 else -1.0)
-        heat[second] = math.exp(log_vol + burst - _VOL_OF_VOL * _VOL_OF_VOL)
-        drift[second] = trend * heat[second]
-    return heat, drift
+        heat = math.exp(log_vol + burst - _VOL_OF_VOL * _VOL_OF_VOL)
+        yield heat, trend * heat
 
 
-def add_crash(price: Path, heat: Path, at_s: float, fraction: float, heat_in_crash: float) -> None:
+def _add_crash(price: Path, heat: Path, start_s: int, crash: Crash) -> None:
     """In place: a fall by `fraction` within `CRASH_FALL_S`, half of it won back over `CRASH_RECOVERY_S`."""
-    since = np.arange(len(price)) / GRID_HZ - at_s
+    since = (np.arange(len(price)) + start_s * GRID_HZ) / GRID_HZ - crash.at_s
     depth = np.interp(
-        since, [0.0, CRASH_FALL_S, CRASH_FALL_S + CRASH_RECOVERY_S], [0.0, fraction, fraction / 2]
+        since,
+        [0.0, CRASH_FALL_S, CRASH_FALL_S + CRASH_RECOVERY_S],
+        [0.0, crash.fraction, crash.fraction / 2],
     )
     price *= 1 - depth
     panic = (since >= 0) & (since <= 2 * CRASH_FALL_S)
-    heat[panic] = np.maximum(heat[panic], heat_in_crash)
+    heat[panic] = np.maximum(heat[panic], crash.heat)
 
 
-def venue_reference(rng: np.random.Generator, price: Path, lag_s: float, basis_bps: float) -> Path:
+def reference_chunks(
+    rng: np.random.Generator, prices: Iterable[Path], lag_s: float, basis_bps: float
+) -> Iterator[Path]:
     """What one venue's makers take for fair: the price `lag_s` ago plus a slow basis of the venue's own."""
-    lag = min(round(lag_s * GRID_HZ), len(price) - 1)
-    late = np.concatenate([np.full(lag, price[0]), price[: len(price) - lag]])
-    seconds = len(price) // GRID_HZ
     keep = 1 - _BASIS_REVERSION
     kick = math.sqrt(1 - keep * keep)
-    basis = np.empty(seconds + 1)
     level = float(rng.standard_normal())
-    for second in range(seconds + 1):
-        basis[second] = level
-        level = keep * level + kick * rng.standard_normal()
-    between = np.interp(np.arange(len(price)) / GRID_HZ, np.arange(seconds + 1), basis)
-    return late * (1 + basis_bps * 1e-4 * between)
+    basis: list[float] = []
+    earlier: Path | None = None
+    for price in prices:
+        lag = min(round(lag_s * GRID_HZ), len(price) - 1)
+        before = np.full(lag, price[0]) if earlier is None else earlier[len(earlier) - lag :]
+        late = np.concatenate([before, price[: len(price) - lag]])
+        earlier = price
+        basis = basis[-1:]  # a chunk begins with the last point of the one before
+        seconds = len(price) // GRID_HZ
+        while len(basis) <= seconds:
+            basis.append(level)
+            level = keep * level + kick * rng.standard_normal()
+        between = np.interp(np.arange(len(price)) / GRID_HZ, np.arange(seconds + 1), np.array(basis))
+        yield late * (1 + basis_bps * 1e-4 * between)
 
 
-def as_floats(path: Path) -> array[float]:
-    """The same numbers as Python floats: reading one from a numpy array costs several times as much."""
-    return array("d", path.tobytes())
+class Fair(NamedTuple):
+    """A chunk as Python floats: reading one from a numpy array costs several times as much."""
+
+    price: Path
+    prices: array[float]
+    heats: array[float]
+
+
+def as_floats(chunks: Iterable[Chunk]) -> Iterator[Fair]:
+    for price, heat in chunks:
+        yield Fair(price, array("d", price.tobytes()), array("d", heat.tobytes()))

@@ -8,22 +8,47 @@ holds the venue to it. Retail orders rest at distances with a fat tail and are c
 
 from __future__ import annotations
 
+import itertools
 import math
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.exchange.fairprice import GRID_HZ
+from citadel_kit.exchange.fairprice import GRID_HZ, Fair, reference_chunks
 from citadel_kit.exchange.orderbook import Match, Order, OrderBook
 from citadel_kit.types import Side
 
 Happening = tuple[float, Sequence[Match] | None]
 """Seconds since the start and the trades of one action; None marks the moment of a depth frame."""
 
+
+class Paths(NamedTuple):
+    """A chunk of what a venue goes by, on the grid of `fairprice`: prices in price units, and relative
+    volatility."""
+
+    fair: array[float]
+    reference: array[float]
+    heat: array[float]
+
+
+def venue_paths(
+    rng: np.random.Generator, fair: Iterator[Fair], index: int, basis_bps: float
+) -> Iterator[Paths]:
+    """Of the `index`-th venue: each sees the fair price a little later than the one before."""
+    mine, prices = itertools.tee(fair)
+    lag_s = _FIRST_LAG_S + index * _LAG_STEP_S
+    late = reference_chunks(rng, (chunk.price for chunk in prices), lag_s, basis_bps)
+    for chunk, reference in zip(mine, late, strict=True):
+        yield Paths(chunk.prices, array("d", reference.tobytes()), chunk.heats)
+
+
+_FIRST_LAG_S: Final = 0.02
+"""How late the first venue's makers see the fair price; every further venue is `_LAG_STEP_S` later."""
+_LAG_STEP_S: Final = 0.03
 _SIDES: Final = (Side.BUY, Side.SELL)
 _RETAIL: Final = -1
 BPS: Final = 1e-4
@@ -97,21 +122,19 @@ class Maker:
 
 
 class VenueFlow:
-    """Runs one venue. `fair` and `reference` are prices in price units and `heat` is relative volatility, all
-    on the grid of `fairprice`; `units_per_quote` is price units × quantity units per unit of quote currency.
+    """Runs one venue along `paths`; `units_per_quote` is price units × quantity units per unit of quote
+    currency.
     """
 
     def __init__(
         self,
         config: FlowConfig,
         rng: np.random.Generator,
-        fair: array[float],
-        reference: array[float],
-        heat: array[float],
-        units_per_quote: int,
+        paths: Iterator[Paths],
+        units_per_quote: float,
     ) -> None:
         self.config, self.rng, self.units_per_quote = config, rng, units_per_quote
-        self.fair_path, self.reference_path, self.heat_path = fair, reference, heat
+        self._paths, self._path, self._path_start = paths, next(paths), 0
         self.book = OrderBook(last_id=int(rng.integers(10**9, 10**11)))
         widths = config.half_spread_bps * np.linspace(1.0, 2.0, config.makers)
         self.makers = [Maker(index, float(width), config.ladder) for index, width in enumerate(widths)]
@@ -161,9 +184,12 @@ class VenueFlow:
                 yield now, ()
 
     def _look(self, now: float, waited: float) -> None:
-        point = int(now * GRID_HZ)
-        self.fair, self.reference = self.fair_path[point], self.reference_path[point]
-        self.heat = min(max(self.heat_path[point], 0.4), self.config.max_heat)
+        point = int(now * GRID_HZ) - self._path_start
+        while point >= (length := len(self._path.fair)):
+            self._path, self._path_start, point = next(self._paths), self._path_start + length, point - length
+        path = self._path
+        self.fair, self.reference = path.fair[point], path.reference[point]
+        self.heat = min(max(path.heat[point], 0.4), self.config.max_heat)
         self.excitement *= math.exp(-waited / _EXCITE_DECAY_S)
 
     def _units(self, median: float, spread: float) -> int:

@@ -7,6 +7,7 @@ the same bytes (on one version of numpy, whose generators may change between ver
 from __future__ import annotations
 
 import heapq
+import itertools
 from array import array
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
@@ -18,13 +19,12 @@ import numpy as np
 from citadel_kit.errors import ConfigError
 from citadel_kit.exchange.fairprice import (
     CRASH_FALL_S,
-    add_crash,
+    Crash,
     as_floats,
-    fair_path,
-    venue_reference,
+    fair_chunks,
 )
 from citadel_kit.exchange.orderbook import Change, Match
-from citadel_kit.exchange.orderflow import FlowConfig, VenueFlow
+from citadel_kit.exchange.orderflow import FlowConfig, VenueFlow, venue_paths
 from citadel_kit.types import Frame, Instrument, Side
 
 PRICE_DECIMALS: Final = 2
@@ -34,9 +34,6 @@ MIN_NOTIONAL: Final = 5
 MAX_SNAPSHOT: Final = 5000
 
 _DEPTH_EVERY_S: Final = 0.1
-_FIRST_LAG_S: Final = 0.02
-"""How late the first venue's makers see the fair price; every further venue is `_LAG_STEP_S` later."""
-_LAG_STEP_S: Final = 0.03
 _FIRST_LATENCY_NS: Final = 4_000_000
 _LATENCY_STEP_NS: Final = 5_000_000
 _JITTER_NS: Final = 600_000
@@ -115,20 +112,25 @@ class SyntheticMarket:
     def _open(self) -> list[_VenueFeed]:
         """The market at its first moment."""
         path_seed, *venue_seeds = np.random.SeedSequence(self.seed).spawn(1 + len(self.venues))
-        units = self.start_price * 10**PRICE_DECIMALS
-        seconds = int(self.duration_s) + 1
-        price, heat = fair_path(np.random.default_rng(path_seed), units, seconds, self.annual_volatility)
+        crash = None
         if self.crash_at_s is not None:
-            add_crash(price, heat, self.crash_at_s, self.crash_fraction, self.flow.max_heat)
-        fair, heats = as_floats(price), as_floats(heat)
+            crash = Crash(self.crash_at_s, self.crash_fraction, self.flow.max_heat)
+        chunks = fair_chunks(
+            np.random.default_rng(path_seed),
+            self.start_price * 10**PRICE_DECIMALS,
+            self.annual_volatility,
+            int(self.duration_s) + 1,
+            crash,
+        )
         feeds = []
-        for index, venue in enumerate(self.venues):
+        scale = 10 ** (PRICE_DECIMALS + QTY_DECIMALS)
+        for index, fair in enumerate(itertools.tee(as_floats(chunks), len(self.venues))):
             flow_rng, wire_rng, basis_rng = map(np.random.default_rng, venue_seeds[index].spawn(3))
-            lag = _FIRST_LAG_S + index * _LAG_STEP_S
-            reference = as_floats(venue_reference(basis_rng, price, lag, self.basis_bps))
-            scale = 10 ** (PRICE_DECIMALS + QTY_DECIMALS)
-            flow = VenueFlow(self.flow, flow_rng, fair, reference, heats, scale)
-            feeds.append(_VenueFeed(index, self.instruments[venue], flow, wire_rng, self.start_ns))
+            paths = venue_paths(basis_rng, fair, index, self.basis_bps)
+            flow = VenueFlow(self.flow, flow_rng, paths, scale)
+            feeds.append(
+                _VenueFeed(index, self.instruments[self.venues[index]], flow, wire_rng, self.start_ns)
+            )
         return feeds
 
     def frames(self) -> Iterator[Frame]:

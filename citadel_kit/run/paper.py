@@ -3,7 +3,9 @@
 Driven by the engine in the order of events, in the engine's time: no I/O, no thread, no clock. A command
 takes effect at the venue when its latency has passed, so a cancel can lose the race to a fill; a report
 reaches us one more latency later. Both pipes of a venue keep their order. Market data count at their receive
-time: put their own delay into the latency. The rules of filling are those of `micro.matching`.
+time: put their own delay into the latency. The rules of filling are those of `micro.matching.queue`: several
+of our orders at a venue share its trades and touches in price-time priority, and what they took of a level
+stays off until the market changes that level.
 
 The engine calls `due(now_ns)` before it lets a frame of `now_ns` change a book, and at `next_due_ns()` where
 that comes first: then every command meets the book of its own moment.
@@ -17,6 +19,8 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import NamedTuple
 
+import numpy as np
+
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro.matching import QueueConfig, Resting, crosses, on_level, on_trade, rest, take
 from citadel_kit.types import (
@@ -24,6 +28,7 @@ from citadel_kit.types import (
     Command,
     CommandKind,
     Instrument,
+    Levels,
     OrderReport,
     RejectReason,
     ReportKind,
@@ -62,6 +67,33 @@ class _Report(NamedTuple):
     report: OrderReport
 
 
+class _Taken:
+    """What our orders took of the levels shown, by (side, price), each with what was shown there then."""
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def left(self, side: int, price: int, shown: int) -> int:
+        then, taken = self._taken.get((side, price), (shown, 0))
+        return max(shown - taken, 0) if then == shown else shown
+
+    def add(self, side: int, price: int, shown: int, qty: int) -> None:
+        self._taken[side, price] = shown, qty + shown - self.left(side, price, shown)
+
+    def levels(self, side: int, shown: Levels) -> Levels:
+        """The levels shown, less what we took."""
+        if not self._taken:
+            return shown
+        rows = [(price, self.left(side, price, qty)) for price, qty in shown.tolist()]
+        return np.array(rows, np.int64).reshape(-1, 2)
+
+    def forget(self, book: BookReader) -> None:
+        """Drop what the market has changed since."""
+        for (side, price), (shown, _) in list(self._taken.items()):
+            if book.qty_at(side, price) != shown:
+                del self._taken[side, price]
+
+
 class _Venue:
     """One venue's side of the wire. `orders` stand in the order of their arrival."""
 
@@ -69,8 +101,13 @@ class _Venue:
         self.instrument = instrument
         self.book: BookReader | None = None
         self.orders: dict[tuple[str, int], Resting] = {}
+        self.taken = _Taken()
         self.last_arrival_ns = 0
         self.last_report_ns = 0
+
+    def by_priority(self) -> list[tuple[tuple[str, int], Resting]]:
+        """Each side's best price first, then who came first."""
+        return sorted(self.orders.items(), key=lambda item: -item[1].side * item[1].price)
 
 
 class PaperBroker:
@@ -107,19 +144,25 @@ class PaperBroker:
         self._arrive(now_ns)
         at = self._venue(venue)
         at.book = book
+        at.taken.forget(book)
         if at.orders:
             top = book.top()
-            for key, order in list(at.orders.items()):
-                opposite = top.ask if order.side == Side.BUY else top.bid
+            for key, order in at.by_priority():
+                opposite, shown = (top.ask, top.ask_qty) if order.side == Side.BUY else (top.bid, top.bid_qty)
                 level = int(book.qty_at(order.side, order.price))
-                after = on_level(self._queue, order, level, opposite)
+                left = at.taken.left(-order.side, opposite, shown)
+                after = on_level(self._queue, order, level, opposite, left)
+                if after.filled > order.filled:
+                    at.taken.add(-order.side, opposite, shown, after.filled - order.filled)
                 self._settle(at, key, order, after, now_ns)
 
     def on_trade(self, venue: str, now_ns: int, trade: Trade) -> None:
         self._arrive(now_ns)
         at = self._venue(venue)
-        for key, order in list(at.orders.items()):
-            after = on_trade(self._queue, order, trade.price, trade.qty, trade.side)
+        shared = 0
+        for key, order in at.by_priority():
+            after = on_trade(self._queue, order, trade.price, trade.qty, trade.side, shared)
+            shared += after.filled - order.filled
             self._settle(at, key, order, after, now_ns)
 
     def on_book_lost(self, venue: str, now_ns: int) -> None:
@@ -195,7 +238,8 @@ class PaperBroker:
             self._report(at, key, ReportKind.CANCELED, sent.at_ns, command.price, 0, filled)
             return
         level = int(at.book.qty_at(command.side, command.price))
-        order = rest(command.order_id, command.side, command.price, command.qty, filled, level)
+        left = at.taken.left(command.side, command.price, level)
+        order = rest(command.order_id, command.side, command.price, command.qty, filled, left, level)
         at.orders[key] = order
         self._report(at, key, ReportKind.ACK, sent.at_ns, order.price, order.qty, filled)
 
@@ -203,13 +247,16 @@ class PaperBroker:
         command, filled = sent.command, 0
         depth = 16
         while True:
-            levels = book.levels(-command.side, depth)
+            shown = book.levels(-command.side, depth)
+            levels = at.taken.levels(-command.side, shown)
             fills = take(levels, command.side, command.price, command.qty)
-            if len(levels) < depth or len(fills) < depth or fills[:, 1].sum() == command.qty:
+            within = len(levels) == depth and command.side * (command.price - levels[-1, 0]) >= 0
+            if not within or fills[:, 1].sum() == command.qty:
                 break
             depth *= 4
         for price, qty in fills.tolist():
             filled += qty
+            at.taken.add(-command.side, price, int(book.qty_at(-command.side, price)), qty)
             key = (sent.parent_id, command.order_id)
             self._report(at, key, ReportKind.FILL, sent.at_ns, price, qty, filled, maker=False)
         return filled

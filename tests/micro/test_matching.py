@@ -14,53 +14,62 @@ from citadel_kit.micro.matching import QueueConfig, Resting, crosses, on_level, 
 from citadel_kit.types import Side
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
+TOUCH = 500
 QUEUE, HALF, WORST = QueueConfig(0, False), QueueConfig(50, False), QueueConfig(0, True)
 
 
 def bid(ahead: int, qty: int = 10) -> Resting:
-    return rest(1, BUY, 100, qty, 0, ahead)
+    return rest(1, BUY, 100, qty, 0, ahead, ahead)
 
 
 def test_trades_at_the_price_take_what_is_ahead_first() -> None:
-    order = on_trade(QUEUE, bid(ahead=30), 100, 25, SELL)
+    order = on_trade(QUEUE, bid(ahead=30), 100, 25, SELL, 0)
     assert (order.ahead, order.filled) == (5, 0)
-    order = on_trade(QUEUE, order, 100, 9, SELL)
+    order = on_trade(QUEUE, order, 100, 9, SELL, 0)
     assert (order.ahead, order.filled) == (0, 4)
-    assert on_trade(QUEUE, order, 100, 1_000, SELL).filled == 10
+    assert on_trade(QUEUE, order, 100, 1_000, SELL, 0).filled == 10
 
 
 def test_a_trade_on_the_other_side_or_at_a_better_price_is_none_of_ours() -> None:
     for price, aggressor in ((100, BUY), (101, SELL), (99, BUY)):
-        assert on_trade(QUEUE, bid(0), price, 50, aggressor) == bid(0)
+        assert on_trade(QUEUE, bid(0), price, 50, aggressor, 0) == bid(0)
 
 
 def test_sells_are_the_mirror_image() -> None:
-    ask = rest(1, SELL, 100, 10, 0, 30)
-    assert on_trade(QUEUE, ask, 100, 35, BUY).filled == 5
-    assert on_trade(QUEUE, ask, 100, 35, SELL) == ask
-    assert on_trade(QUEUE, ask, 101, 4, BUY).filled == 4
-    assert on_level(QUEUE, ask, 0, 100).filled == 10
-    assert on_level(QUEUE, ask, 30, 101).filled == 10
-    assert on_level(QUEUE, ask, 30, 0).filled == on_level(QUEUE, ask, 30, 99).filled == 0
+    ask = rest(1, SELL, 100, 10, 0, 30, 30)
+    assert on_trade(QUEUE, ask, 100, 35, BUY, 0).filled == 5
+    assert on_trade(QUEUE, ask, 100, 35, SELL, 0) == ask
+    assert on_trade(QUEUE, ask, 101, 4, BUY, 0).filled == 4
+    assert on_level(QUEUE, ask, 0, 100, TOUCH).filled == 10
+    assert on_level(QUEUE, ask, 30, 101, TOUCH).filled == 10
+    assert on_level(QUEUE, ask, 30, 0, TOUCH).filled == on_level(QUEUE, ask, 30, 99, TOUCH).filled == 0
 
 
 def test_a_trade_through_the_price_fills_up_to_its_size() -> None:
-    order = on_trade(QUEUE, bid(ahead=1_000), 99, 4, SELL)
+    order = on_trade(QUEUE, bid(ahead=1_000), 99, 4, SELL, 0)
     assert (order.filled, order.ahead) == (4, 0)
 
 
 def test_a_touch_at_or_beyond_the_price_fills_it_whole() -> None:
-    assert on_level(QUEUE, bid(1_000), 1_000, 101).filled == 0
-    assert on_level(QUEUE, bid(1_000), 0, 100).filled == 10
-    assert on_level(QUEUE, bid(1_000), 0, 99).filled == 10
-    assert on_level(QUEUE, bid(1_000), 1_000, 0).filled == 0
+    assert on_level(QUEUE, bid(1_000), 1_000, 101, TOUCH).filled == 0
+    assert on_level(QUEUE, bid(1_000), 0, 100, TOUCH).filled == 10
+    assert on_level(QUEUE, bid(1_000), 0, 99, TOUCH).filled == 10
+    assert on_level(QUEUE, bid(1_000), 1_000, 0, TOUCH).filled == 0
+
+
+def test_what_orders_before_it_got_of_a_trade_or_a_touch_is_not_there_for_it() -> None:
+    order = on_trade(QUEUE, bid(ahead=5), 100, 30, SELL, 22)
+    assert (order.ahead, order.filled, order.traded) == (0, 3, 30)
+    assert on_trade(QUEUE, bid(0), 99, 30, SELL, 26).filled == 4
+    assert on_trade(QUEUE, bid(0), 99, 30, SELL, 30).filled == 0
+    assert [on_level(QUEUE, bid(0), 0, 100, left).filled for left in (0, 4, 40)] == [0, 4, 10]
 
 
 def test_a_cancelled_quantity_moves_us_by_its_stated_share_one_book_later() -> None:
-    order = on_level(HALF, bid(ahead=100), 60, 101)
+    order = on_level(HALF, bid(ahead=100), 60, 101, TOUCH)
     assert order.ahead == 100
-    assert on_level(HALF, order, 60, 101).ahead == 60  # 100 - 50 % of 40 = 80, but only 60 rest there
-    order = on_level(HALF, on_level(HALF, bid(ahead=100), 90, 101), 200, 101)
+    assert on_level(HALF, order, 60, 101, TOUCH).ahead == 60  # 100 - 50 % of 40 = 80, but only 60 rest there
+    order = on_level(HALF, on_level(HALF, bid(ahead=100), 90, 101, TOUCH), 200, 101, TOUCH)
     assert order.ahead == 95
 
 
@@ -69,24 +78,24 @@ def test_a_trade_is_not_counted_as_a_cancel_too_whichever_comes_first(trade_firs
     all_ahead = QueueConfig(100, False)
     order = bid(ahead=100)
     if trade_first:
-        order = on_level(all_ahead, on_trade(all_ahead, order, 100, 60, SELL), 40, 101)
+        order = on_level(all_ahead, on_trade(all_ahead, order, 100, 60, SELL, 0), 40, 101, TOUCH)
     else:
-        order = on_trade(all_ahead, on_level(all_ahead, order, 40, 101), 100, 60, SELL)
-    order = on_level(all_ahead, order, 40, 101)
+        order = on_trade(all_ahead, on_level(all_ahead, order, 40, 101, TOUCH), 100, 60, SELL, 0)
+    order = on_level(all_ahead, order, 40, 101, TOUCH)
     assert (order.ahead, order.filled) == (40, 0)
 
 
 def test_who_joins_later_stands_behind() -> None:
-    order = on_level(HALF, on_level(HALF, bid(ahead=20), 500, 101), 500, 101)
+    order = on_level(HALF, on_level(HALF, bid(ahead=20), 500, 101, TOUCH), 500, 101, TOUCH)
     assert order.ahead == 20
 
 
 def test_pessimistic_fills_only_when_traded_through() -> None:
     order = bid(ahead=0)
-    assert on_trade(WORST, order, 100, 1_000, SELL).filled == 0
-    assert on_level(WORST, order, 0, 100).filled == 0
-    assert on_trade(WORST, order, 99, 3, SELL).filled == 3
-    assert on_level(WORST, order, 0, 99).filled == 10
+    assert on_trade(WORST, order, 100, 1_000, SELL, 0).filled == 0
+    assert on_level(WORST, order, 0, 100, TOUCH).filled == 0
+    assert on_trade(WORST, order, 99, 3, SELL, 0).filled == 3
+    assert on_level(WORST, order, 0, 99, TOUCH).filled == 10
 
 
 Rows = list[tuple[str, int, int, int]]
@@ -104,9 +113,9 @@ def play(config: QueueConfig, order: Resting, rows: Rows) -> list[Resting]:
     story = [order]
     for kind, a, b, c in rows:
         if kind == "trade":
-            story.append(on_trade(config, story[-1], a, b, c))
+            story.append(on_trade(config, story[-1], a, b, c, b // 4))
         else:
-            story.append(on_level(config, story[-1], a, b))
+            story.append(on_level(config, story[-1], a, b, 15))
     return story
 
 
@@ -141,7 +150,11 @@ def drive(codes, order):  # noqa: ANN001, ANN201
     config = QueueConfig(50, False)
     for i in range(len(codes)):
         c = codes[i]
-        order = on_trade(config, order, c[1], c[2], c[3]) if c[0] else on_level(config, order, c[1], c[2])
+        order = (
+            on_trade(config, order, c[1], c[2], c[3], c[2] // 4)
+            if c[0]
+            else on_level(config, order, c[1], c[2], 15)
+        )
     return order
 
 

@@ -207,8 +207,42 @@ def test_gtc_takes_what_crosses_and_rests_with_the_remainder() -> None:
 def test_a_book_that_crosses_a_resting_order_fills_it() -> None:
     paper = broker()
     paper.send("v", "p", command(1_000), 0)
-    paper.on_book("v", 20, PlainBook([(990, 5)], [(1_000, 5)]))
+    paper.on_book("v", 20, PlainBook([(990, 5)], [(1_000, 500)]))
     assert kinds(paper.due(100)) == [("ACK", 100, 0), ("FILL", 100, 100)]
+
+
+def test_a_touch_gives_what_it_shows_and_once() -> None:
+    paper = broker()
+    paper.send("v", "p", command(1_000), 0)
+    paper.send("v", "q", command(1_000), 0)
+    crossing = [(1_000, 130)]
+    paper.on_book("v", 20, PlainBook([(990, 5)], crossing))
+    paper.on_book("v", 21, PlainBook([(990, 6)], crossing))
+    reports = [(parent, r.qty) for parent, r in paper.due(100) if r.kind == ReportKind.FILL]
+    assert reports == [("p", 100), ("q", 30)]
+    paper.on_book("v", 110, PlainBook([(990, 6)], [(1_000, 40)]))
+    assert kinds(paper.due(200)) == [("FILL", 40, 70)]
+
+
+def test_orders_at_a_venue_share_a_trade_the_best_price_first() -> None:
+    paper = broker()
+    for parent, price in (("p", 990), ("q", 1_000), ("r", 995)):
+        paper.send("v", parent, command(price), 0)
+    paper.on_trade("v", 20, trade(985, 230))
+    reports = [(parent, r.qty) for parent, r in paper.due(100) if r.kind == ReportKind.FILL]
+    assert reports == [("q", 100), ("r", 100), ("p", 30)]
+
+
+def test_takers_share_what_is_shown_too() -> None:
+    paper = broker()
+    paper.send("v", "p", command(1_005, 30, tif=TimeInForce.IOC), 0)
+    paper.send("v", "q", command(1_010, tif=TimeInForce.GTC), 0)
+    reports = paper.due(100)
+    assert [(p, r.price, r.qty) for p, r in reports if r.kind == ReportKind.FILL] == [
+        ("p", 1_005, 30), ("q", 1_005, 10), ("q", 1_010, 30),
+    ]  # fmt: skip
+    paper.on_book("v", 110, BOOK)
+    assert kinds(paper.due(200)) == []
 
 
 def test_a_command_meets_the_book_of_its_own_moment() -> None:

@@ -9,12 +9,14 @@ The model of a resting order, between two bounds:
   because the trade that explains it may arrive after the book does;
 - never more is ahead than rests there (with what a late trade may still explain);
 - a trade beyond its price fills it, up to the trade's size: the market went through it;
-- an opposite touch at or beyond its price fills it whole: in a market with us in it, that quote would have
-  met our order first.
+- an opposite touch at or beyond its price fills it up to the size shown there: in a market with us in it,
+  that quote would have met our order first.
 
 With `pessimistic` only the last two count, and the touch must lie strictly beyond: no queue, filled only when
-traded through. Truth lies between; our orders move nothing in this market, and several of ours do not
-compete with each other for the same flow.
+traded through. Truth lies between; our orders move nothing in this market.
+
+Several of our orders share a flow: whoever calls goes through them in price-time priority and hands each one
+what is left of the trade or of the touch, so that together they never get more than it gives.
 
 A taking order walks the levels shown, best first, up to its limit price, and never gets more than shown.
 Integers throughout; all functions compile with Numba.
@@ -56,36 +58,46 @@ class Resting(NamedTuple):
 
 
 @register_jitable
-def rest(order_id: int, side: int, price: int, qty: int, filled: int, level_qty: int) -> Resting:
-    """A new order behind the `level_qty` that others have at its price."""
-    return Resting(order_id, side, price, qty, filled, level_qty, level_qty, 0, 0)
+def rest(order_id: int, side: int, price: int, qty: int, filled: int, ahead: int, level_qty: int) -> Resting:
+    """A new order behind `ahead` of the `level_qty` that others have at its price."""
+    return Resting(order_id, side, price, qty, filled, ahead, level_qty, 0, 0)
 
 
 @register_jitable
-def on_trade(config: QueueConfig, order: Resting, price: int, qty: int, aggressor: int) -> Resting:
-    """The order after one public trade; what it gained in `filled` is its fill, at its own price."""
+def on_trade(
+    config: QueueConfig, order: Resting, price: int, qty: int, aggressor: int, shared: int
+) -> Resting:
+    """The order after one public trade; what it gained in `filled` is its fill, at its own price.
+
+    `shared`: what orders of ours with priority over this one got of the trade.
+    """
     o = order
+    left = qty - shared
     through = o.side * (o.price - price)
     if aggressor == o.side or through < 0 or qty <= 0 or (through == 0 and config.pessimistic):
         return o
     if through > 0:
-        filled = o.filled + min(qty, o.qty - o.filled)
+        filled = o.filled + min(left, o.qty - o.filled)
         return Resting(o.order_id, o.side, o.price, o.qty, filled, 0, o.level, o.traded, o.unexplained)
-    filled = o.filled + min(max(qty - o.ahead, 0), o.qty - o.filled)
+    filled = o.filled + min(max(left - o.ahead, 0), o.qty - o.filled)
     explains = min(o.unexplained, qty)
     return Resting(
-        o.order_id, o.side, o.price, o.qty, filled, max(o.ahead - qty, 0), o.level,
+        o.order_id, o.side, o.price, o.qty, filled, max(o.ahead - left, 0), o.level,
         o.traded + qty - explains, o.unexplained - explains,
     )  # fmt: skip
 
 
 @register_jitable
-def on_level(config: QueueConfig, order: Resting, level_qty: int, opposite: int) -> Resting:
-    """The order after a book update: others' quantity at its price, and the opposite touch (0 if none)."""
+def on_level(
+    config: QueueConfig, order: Resting, level_qty: int, opposite: int, opposite_qty: int
+) -> Resting:
+    """The order after a book update: others' quantity at its price, and the opposite touch (0 if none) with
+    what orders of ours with priority over this one left of its size."""
     o = order
     beyond = o.side * (o.price - opposite) if opposite > 0 else -1
     if beyond > 0 or (beyond == 0 and not config.pessimistic):
-        return Resting(o.order_id, o.side, o.price, o.qty, o.qty, 0, level_qty, 0, 0)
+        filled = o.filled + min(opposite_qty, o.qty - o.filled)
+        return Resting(o.order_id, o.side, o.price, o.qty, filled, 0, level_qty, 0, 0)
     ahead = max(o.ahead - o.unexplained * config.cancel_pct // 100, 0)
     gone = max(o.level - level_qty - o.traded, 0)
     ahead = min(ahead, level_qty + gone)

@@ -1,0 +1,268 @@
+"""The HTTP server of a local exchange: one port, each venue's API below `/<venue>`, faults on the way.
+
+It is not an exchange: no order placed here reaches anybody, and no money is real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, cast
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from citadel_kit import clock
+from citadel_kit.errors import ConfigError
+from citadel_kit.exchange.dialects import Dialect, dialect
+from citadel_kit.exchange.faults import Mishap
+from citadel_kit.exchange.streamed import LiveMarket
+from citadel_kit.exchange.venue import Venue
+from citadel_kit.exchange.world import World
+
+MAX_BODY: Final = 64 * 1024
+MAX_CONNECTIONS: Final = 1000
+"""TCP connections at a time; more are closed at once."""
+_PUMP_S: Final = 0.005
+_SLICE_NS: Final = 20 * clock.MILLISECOND
+"""Of the world's time, between two turns of everything else on the loop."""
+_HANG_S: Final = 120.0
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """Serves a world on the running loop. `stop` and `start` again is a restart: the state is the world's."""
+
+    def __init__(self, world: World, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.world, self.host, self.port = world, host, port
+        self.failure: Exception | None = None
+        """What the world died of, if it did."""
+        self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._restarting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Raises ConfigError where the port can't be had."""
+        app = web.Application(client_max_size=MAX_BODY)
+        for name, venue in self.world.venues.items():
+            part = web.Application(
+                middlewares=[_Faulty(venue, dialect(venue.dialect))], client_max_size=MAX_BODY
+            )
+            part.add_routes(dialect(venue.dialect).routes(venue))
+            app.add_subapp(f"/{name}", part)
+        app.add_routes(self._admin())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._connection, self.host, self.port, backlog=256
+            )
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError("port", f"{self.host}:{self.port} can't be had: {error.strerror}") from error
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self._tasks = [asyncio.create_task(self._guard(self._pump()))]
+        market = self.world.market
+        if isinstance(market, LiveMarket):
+            self._tasks.append(asyncio.create_task(self._guard(market.run(self.world.push))))
+
+    async def stop(self) -> None:
+        """Cut every client and close the port. A restart under way comes to nothing."""
+        if self._restarting is not None and self._restarting is not asyncio.current_task():
+            self._restarting.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        for venue in self.world.venues.values():
+            cut(venue)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def restart(self, down_s: float = 0.0) -> None:
+        """The same world on the same port, after a while with nobody there."""
+        await self.stop()
+        await asyncio.sleep(down_s)
+        await self.start()
+
+    def _connection(self) -> asyncio.BaseProtocol:
+        assert self._runner is not None and self._runner.server is not None
+        if len(self._runner.server.connections) >= MAX_CONNECTIONS:
+            return _Refuse()
+        return self._runner.server()
+
+    async def _guard(self, job: Coroutine[Any, Any, None]) -> None:
+        """A world that fails is not left to look alive."""
+        try:
+            await job
+        except Exception as error:
+            self.failure = error
+            for venue in self.world.venues.values():
+                venue.faults.set(maintenance=True)
+                cut(venue)
+            raise
+
+    async def _pump(self) -> None:
+        """Keep the world at the present."""
+        world = self.world
+        while True:
+            now_ns = clock.now_ns()
+            while world.now_ns < now_ns:
+                world.advance(min(now_ns, world.now_ns + _SLICE_NS))
+                await asyncio.sleep(0)
+            for venue in world.venues.values():
+                if venue.connections and (venue.faults.config.disconnect or venue.faults.config.maintenance):
+                    cut(venue)
+            await asyncio.sleep(_PUMP_S)
+
+    # --- admin ---
+
+    def _admin(self) -> list[web.RouteDef]:
+        return [
+            web.get("/admin/status", self._status),
+            web.post("/admin/restart", self._restart),
+            web.post("/admin/{venue}/faults", self._faults),
+            web.delete("/admin/{venue}/faults", self._faults),
+            web.post("/admin/{venue}/disconnect", self._disconnect),
+        ]
+
+    async def _status(self, request: web.Request) -> web.Response:
+        return web.json_response(status(self.world))
+
+    async def _faults(self, request: web.Request) -> web.Response:
+        venue = self._venue(request)
+        if request.method == "DELETE":
+            venue.faults.clear()
+        else:
+            try:
+                switches = await request.json()
+                venue.faults.set(**switches)
+            except (ConfigError, ValueError, TypeError) as error:
+                return web.json_response({"error": str(error)}, status=400)
+        return web.json_response(status(self.world)["venues"][venue.name])
+
+    async def _disconnect(self, request: web.Request) -> web.Response:
+        return web.json_response({"cut": cut(self._venue(request))})
+
+    async def _restart(self, request: web.Request) -> web.Response:
+        try:
+            down_s = min(max(float(request.query.get("down_s", "0")), 0.0), 3600.0)
+        except ValueError:
+            return web.json_response({"error": "down_s is no number"}, status=400)
+
+        async def soon() -> None:
+            await asyncio.sleep(0.1)  # the answer leaves first
+            await self.restart(down_s)
+
+        self._restarting = asyncio.create_task(soon())
+        return web.json_response({"restarting": True, "down_s": down_s})
+
+    def _venue(self, request: web.Request) -> Venue:
+        venue = self.world.venues.get(request.match_info["venue"])
+        if venue is None:
+            raise web.HTTPNotFound(text=f"no such venue; there are: {', '.join(self.world.venues)}")
+        return venue
+
+
+def status(world: World) -> dict[str, Any]:
+    """What can be seen of a world from outside."""
+    return {
+        "warning": "This is not an exchange. Nothing here is real.",
+        "now_ns": world.now_ns,
+        "venues": {
+            name: {
+                "symbols": list(venue.symbols),
+                "connections": len(venue.connections),
+                "faults": venue.faults.switches(),
+                "injected": venue.faults.injected,
+            }
+            for name, venue in world.venues.items()
+        },
+    }
+
+
+def cut(venue: Venue) -> int:
+    """End every stream of a venue; how many there were."""
+    connections = list(venue.connections)
+    for connection in connections:
+        connection.cut()
+    return len(connections)
+
+
+class _Refuse(asyncio.Protocol):
+    """One connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()
+
+
+class _Faulty:
+    """The middleware of one venue: way there, faults, way back; nothing a handler raises goes further."""
+
+    __middleware_version__ = 1
+
+    def __init__(self, venue: Venue, of: Dialect) -> None:
+        self._venue = venue
+        self._words: Callable[[str, int], web.Response] = getattr(of, "fault_response", _plain_words)
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        venue, config = self._venue, self._venue.faults.config
+        if config.maintenance:
+            return self._words("maintenance", 503)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            if config.disconnect:
+                _abort(request)
+            return await self._guarded(request, handler)
+        if venue.faults.rejects("rate_limit"):
+            return self._words("rate_limit", 429)
+        await _travel(venue.travel_ns(venue.to_venue))
+        mishap = venue.faults.mishap()
+        if mishap is not None and mishap.moment == "before":
+            return await self._spoil(request, mishap)
+        venue.catch_up()
+        response = await self._guarded(request, handler)
+        if mishap is not None:
+            return await self._spoil(request, mishap)
+        await _travel(venue.travel_ns(venue.from_venue))
+        return response
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except ConnectionError:  # it hung up; nobody is there to read this
+            return web.Response(status=400)
+        except Exception:  # noqa: BLE001 - whatever a client sent, the server goes on
+            _log.exception("%s %s %s", self._venue.name, request.method, request.path)
+            return self._words("unknown", 500)
+
+    async def _spoil(self, request: web.Request, mishap: Mishap) -> web.StreamResponse:
+        if mishap.status:
+            return self._words("overloaded", mishap.status)
+        for _ in range(int(_HANG_S)):  # no answer, for as long as the client waits
+            if request.transport is None or request.transport.is_closing():
+                break
+            await asyncio.sleep(1.0)
+        _abort(request)
+        return web.Response()
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+async def _travel(ns: int) -> None:
+    if ns > 0:
+        await asyncio.sleep(ns / clock.SECOND)
+
+
+def _plain_words(kind: str, status: int) -> web.Response:
+    return web.Response(
+        status=status, text=f"<html><body>{status} {kind}</body></html>", content_type="text/html"
+    )

@@ -1,0 +1,109 @@
+"""All venues of one local exchange in one time: the outside market, the clients' orders, and what is due."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from citadel_kit.exchange.faults import FaultConfig, ScheduledFault
+from citadel_kit.exchange.markets import Market, OutsideBook, OutsideEvent, OutsideTrade
+from citadel_kit.exchange.venue import Venue
+from citadel_kit.types import Side
+
+FLUSH_NS: Final = 100_000_000
+"""Between two `Depth` of a symbol."""
+_SECOND: Final = 1_000_000_000
+
+
+class World:
+    """Moves by `advance` only: with the same seed and the same calls at the same times, the same happens.
+
+    What is due at one moment happens in this order: outside events, what was put off by `later`, the flush.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        start_ns: int,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        self.market = market
+        self.venues: dict[str, Venue] = {}
+        """Whoever makes the world puts them here before it moves."""
+        self.start_ns = self.now_ns = start_ns
+        self._clock = clock
+        self._events = market.events()
+        self._next: OutsideEvent | None = None
+        self._inbox: deque[OutsideEvent] = deque()
+        self._due: list[tuple[int, int, Callable[[], object]]] = []
+        self._count = 0
+        self._flush_ns = start_ns + FLUSH_NS
+        self._started = False
+
+    def advance(self, to_ns: int) -> None:
+        """Play everything up to and including `to_ns`. A time before the present changes nothing."""
+        if not self._started:
+            self._started, self._next = True, next(self._events, None)
+        while self._inbox:
+            self._play(self._inbox.popleft())
+        while True:
+            outside = self._next.at_ns if self._next is not None else to_ns + 1
+            due = self._due[0][0] if self._due else to_ns + 1
+            if min(outside, due, self._flush_ns) > to_ns:
+                break
+            if outside <= due and outside <= self._flush_ns and self._next is not None:
+                event, self._next = self._next, None
+                self._play(event)
+                self._next = next(self._events, None)
+            elif due <= self._flush_ns:
+                self.now_ns = max(self.now_ns, due)
+                heapq.heappop(self._due)[2]()
+            else:
+                self._flush()
+        self.now_ns = max(self.now_ns, to_ns)
+
+    def catch_up(self) -> None:
+        """`advance` to the clock's present; without a clock nothing."""
+        if self._clock is not None:
+            self.advance(self._clock())
+
+    def later(self, at_ns: int, action: Callable[[], object]) -> None:
+        """Do it when the world gets there; what is due at one moment, in the order of these calls."""
+        self._count += 1
+        heapq.heappush(self._due, (max(at_ns, self.now_ns), self._count, action))
+
+    def push(self, event: OutsideEvent) -> None:
+        """An outside event that just came, from a live market; it is played by the next `advance`."""
+        self._inbox.append(event)
+
+    def schedule(self, venue: str, faults: Sequence[ScheduledFault]) -> None:
+        """Switch these on and off again, counted from now."""
+        default, switch = FaultConfig(), self.venues[venue].faults.set
+        for fault in faults:
+            on_ns = self.now_ns + int(fault.at_s * _SECOND)
+            off = {name: getattr(default, name) for name in fault.switches}
+            self.later(on_ns, partial(switch, **fault.switches))
+            self.later(on_ns + int(fault.for_s * _SECOND), partial(switch, **off))
+
+    def _play(self, event: OutsideEvent) -> None:
+        self.now_ns = max(self.now_ns, event.at_ns)
+        venue = self.venues.get(event.venue)
+        if venue is None or event.symbol not in venue.symbols:
+            return
+        engine = venue.engine(event.symbol)
+        if isinstance(event, OutsideTrade):
+            engine.on_outside_trade(self.now_ns, event.price, event.qty, Side(event.side))
+        elif isinstance(event, OutsideBook):
+            engine.on_outside(self.now_ns, is_snapshot=event.is_snapshot, bids=event.bids, asks=event.asks)
+        else:
+            engine.on_outside_lost(self.now_ns)
+        venue.publish(event.symbol)
+
+    def _flush(self) -> None:
+        self.now_ns = max(self.now_ns, self._flush_ns)
+        self._flush_ns += FLUSH_NS
+        for venue in self.venues.values():
+            venue.flush()
