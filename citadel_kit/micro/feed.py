@@ -56,7 +56,7 @@ class BookFeed:
         """Why the book can't be had on this connection any more; empty while it can."""
         self.alive = True
         """Does the venue's heart beat? Set by the session."""
-        self._counts = dict.fromkeys(COUNTS, 0)
+        self._counts = self.book.checks = dict.fromkeys(COUNTS, 0) | self.book.checks
         self._config = config
         self._resubscribe = [Send(text) for text in codec.resubscribe(instrument, request_id)]
         self._budget = Budget(config.resync_most, config.resync_window_ns)
@@ -65,7 +65,11 @@ class BookFeed:
 
     @property
     def counts(self) -> dict[str, int]:
-        return self._counts | self.book.checks
+        return self._counts.copy()
+
+    def counts_beside(self, others: dict[str, int]) -> dict[str, int]:
+        """`others`, such as those of its session, and its own in one new dict."""
+        return others | self._counts
 
     def count(self, name: str) -> None:
         self._counts[name] += 1

@@ -53,6 +53,7 @@ def microprice(bid: float, bid_qty: float, ask: float, ask_qty: float) -> float:
 _PRICE, _QTY, _SIZE, _INVERSE = range(4)
 
 
+@register_jitable
 def _look(bids: Levels, bid_size: int, asks: Levels, ask_size: int, scales: Floats, out: Floats) -> bool:
     """Write what the rows of both sides show, as `BookNumbers` lists it; is none of it NaN?"""
     bid = bid_qty = ask = ask_qty = nan
@@ -75,17 +76,26 @@ def _look(bids: Levels, bid_size: int, asks: Levels, ask_size: int, scales: Floa
     return bid_size > 0 and ask_size > 0
 
 
-_COMPILED: Final[Any] = numba.njit(cache=True, nogil=True)(_look)
-kernels: Final[dict[str, Any]] = {"look": _look}
+def _show(
+    state: windows.Ints, sums: Floats, spreads: windows.Ints, returns: Floats, now: int,
+    bids: Levels, bid_size: int, asks: Levels, ask_size: int, scales: Floats, read: Floats, seen: Floats,
+) -> bool:  # fmt: skip
+    """`windows.read` and `_look` in one call."""
+    windows.read(state, sums, spreads, returns, now, read)
+    return _look(bids, bid_size, asks, ask_size, scales, seen)
+
+
+_COMPILED: Final[Any] = numba.njit(cache=True, nogil=True)(_show)
+kernels: Final[dict[str, Any]] = {"show": _show}
 """What to call now."""
 
 
 def warm_up() -> None:
     """Compile this module's kernel and those of the windows, or load them, and use them from now on."""
     windows.warm_up()
-    rows = np.zeros((1, 2), np.int64)
-    _COMPILED(rows, 0, rows, 0, np.ones(4), np.zeros(9))
-    kernels["look"] = _COMPILED
+    rows, arrays = np.zeros((1, 2), np.int64), windows.arrays(windows.Shape(2, 1, 2, 1, 2, 1))
+    _COMPILED(*arrays, 1, rows, 0, rows, 0, np.ones(4), np.zeros(windows.READ_SIZE), np.zeros(9))
+    kernels["show"] = _COMPILED
 
 
 class FlowConfig(NamedTuple):
@@ -173,6 +183,9 @@ class Flow:
     def read(self, now_ns: int) -> Reading:
         """As of now, which moves the windows on."""
         windows.kernels["read"](*self._windows, now_ns, self._out)
+        return self._reading()
+
+    def _reading(self) -> Reading:
         flow, bought, sold, covered_ns, volatility, low, middle, high = self._out.tolist()
         # One NaN for all, so that two snapshots of the same state are equal.
         spreads = (low, middle, high) if low > 0 else _NO_SPREADS
@@ -183,18 +196,20 @@ class Flow:
         signed = (bought - sold) * self._base
         return Reading(spreads, flow * self._base, signed, imbalance(bought, sold), volatility)
 
-    def numbers(self, book: Book) -> BookNumbers:
-        """Of a LIVE book. It is looked at again only when it has changed."""
+    def show(self, now_ns: int, book: Book) -> tuple[BookNumbers, Reading]:
+        """What a LIVE book shows, looked at again only when it has changed; and `read`."""
         top = book.top()
-        if top is not self._shown:
-            whole = kernels["look"](*book.rows, self._scales, self._seen)
+        if top is self._shown:
+            windows.kernels["read"](*self._windows, now_ns, self._out)
+        else:
+            whole = kernels["show"](*self._windows, now_ns, *book.rows, self._scales, self._out, self._seen)
             seen = self._seen.tolist()
             if not whole:
                 seen = [nan if isnan(value) else value for value in seen]  # one NaN for all
             bid, bid_qty, ask, ask_qty, spread, one, five, ten, micro = seen
             self._numbers = bid, bid_qty, ask, ask_qty, spread, (one, five, ten), micro
             self._shown = top
-        return self._numbers
+        return self._numbers, self._reading()
 
 
 def venue_view(
@@ -202,8 +217,9 @@ def venue_view(
 ) -> VenueView:
     """The state of one book for the outside. `last_ns`: when the venue's last frame of any kind came."""
     live = feed.state == FeedState.LIVE
-    bid, bid_qty, ask, ask_qty, spread, imbalances, micro = flow.numbers(feed.book) if live else _NO_NUMBERS
-    reading = flow.read(now_ns) if live else _NOTHING
+    numbers, reading = flow.show(now_ns, feed.book) if live else (_NO_NUMBERS, _NOTHING)
+    bid, bid_qty, ask, ask_qty, spread, imbalances, micro = numbers
+    quantiles, order_flow, signed_volume, trade_imbalance, volatility = reading
     return VenueView(
         venue=feed.instrument.venue,
         state=feed.state,
@@ -217,12 +233,12 @@ def venue_view(
         spread_bps=spread,
         imbalance=imbalances,
         microprice=micro,
-        counts=counts | feed.counts,
-        spread_quantiles=reading.spread_quantiles,
-        order_flow=reading.order_flow,
-        signed_volume=reading.signed_volume,
-        trade_imbalance=reading.trade_imbalance,
-        volatility_bps=reading.volatility_bps,
+        counts=feed.counts_beside(counts),
+        spread_quantiles=quantiles,
+        order_flow=order_flow,
+        signed_volume=signed_volume,
+        trade_imbalance=trade_imbalance,
+        volatility_bps=volatility,
         left_out=left_out,
         verified=feed.verified,
     )

@@ -180,7 +180,8 @@ def _on_trade(
     sums[slot, BOUGHT if side == Side.BUY else SOLD] += qty
 
 
-def _read(state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int, out: Floats) -> None:
+@register_jitable
+def read(state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int, out: Floats) -> None:
     """Write the windows as of now: sums by column, volatility, the quantiles of the ascending `SHARES`.
 
     Volatility is NaN while fewer than half of the returns are known, all quantiles while nothing is.
@@ -212,7 +213,7 @@ def _read(state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int, o
             out[QUANTILES + i] = bucket_bps(index)
 
 
-_SOURCES: Final[dict[str, Any]] = {"on_top": _on_top, "on_trade": _on_trade, "read": _read}
+_SOURCES: Final[dict[str, Any]] = {"on_top": _on_top, "on_trade": _on_trade, "read": read}
 _COMPILED: Final[dict[str, Any]] = {
     name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
 }

@@ -40,7 +40,7 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
         flow.warm_up()
     yield
     windows.kernels.update(windows._SOURCES)
-    flow.kernels["look"] = flow._look
+    flow.kernels["show"] = flow._show
 
 
 def top(now: int, bid: int, bid_qty: int, ask: int, ask_qty: int) -> BookTop:
@@ -166,14 +166,15 @@ def test_numbers_are_those_of_the_levels(
     ask, ask_qty = (i.price(asks[0][0]), i.base_qty(*asks[0])) if asks else (math.nan, math.nan)
     shares = tuple(imbalance(*(sum(q for _, q in rows[:n]) for rows in (bids, asks))) for n in flow.DEPTHS)
     expected = (bid, bid_qty, ask, ask_qty, spread_bps(bid, ask), shares)
-    seen = reader.numbers(book)
+    seen, read = reader.show(1, book)
+    assert repr(read) == repr(reader.read(1))
     assert repr(seen[:6]) == repr(expected)
     assert seen[6] == pytest.approx(microprice(bid, bid_qty, ask, ask_qty), nan_ok=True)
-    assert seen == reader.numbers(book), "one NaN for all"
+    assert seen == reader.show(2, book)[0], "one NaN for all"
     assert len({id(value) for value in (*seen[:5], *seen[5], seen[6]) if math.isnan(value)}) <= 1
     more = np.array([[10**9 + 1, 7]])
     book.delta(BookUpdate(i.symbol, 2, 0, 2, 2, 1, False, np.empty((0, 2), np.int64), more, -1))
-    assert reader.numbers(book)[2] == i.price(10**9 + 1), "a changed book is looked at again"
+    assert reader.show(2, book)[0][2] == i.price(10**9 + 1), "a changed book is looked at again"
 
 
 def test_order_flow_by_hand() -> None:
