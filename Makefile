@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 UV := uv==0.13.9
+FREQTRADE := $(VENV)/freqtrade
 
 # The tools keep their state in the clone too, so that an empty, missing or read-only home is no obstacle.
 STATE := $(CURDIR)/$(VENV)/state
@@ -22,10 +23,10 @@ export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test soak check lab bench lock clean
+.PHONY: help demo test soak freqtrade check lab bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## run the quickstart notebook; TAPE=, CANDLES=, LIVE= replace its input, DEMO_FLAGS= adds options
 	@$(BIN)/citadel demo $(if $(TAPE),--tape '$(TAPE)') $(if $(CANDLES),--candles '$(CANDLES)') \
@@ -36,6 +37,9 @@ test: $(STAMP) ## run the tests; TEST_FLAGS= goes to pytest
 
 soak: $(STAMP) ## five local venues, killed, stalled and restarted for ten minutes; SOAK_FLAGS= adds options
 	@$(BIN)/python tests/soak.py $(SOAK_FLAGS)
+
+freqtrade: $(STAMP) $(FREQTRADE)/.installed ## Freqtrade, in an environment of its own, trades at the local exchange
+	@CITADEL_FREQTRADE="$(CURDIR)/$(FREQTRADE)/bin/python" $(BIN)/python -m pytest -rs tests/exchange/test_freqtrade.py
 
 check: $(STAMP) ## lint, formatting, types, and who may import whom
 	@$(BIN)/ruff check .
@@ -80,6 +84,16 @@ $(STAMP): requirements.lock pyproject.toml | $(BIN)/python
 				"apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)"; \
 		else cat $(VENV)/lightgbm.log; fi >&2; exit 1; }
 	@mkdir -p $(STATE)/ipython $(STATE)/matplotlib
+	@touch $@
+
+# The version is the one of the extra in pyproject.toml.
+$(FREQTRADE)/.installed: pyproject.toml | $(STAMP)
+	@test -x $(FREQTRADE)/bin/python || $(BIN)/python -m venv $(FREQTRADE)
+	@$(FREQTRADE)/bin/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["freqtrade"], sep="\n")' \
+		> $(FREQTRADE)/requirements.txt
+	@echo "installing $$(cat $(FREQTRADE)/requirements.txt) into $(FREQTRADE)"
+	@$(FREQTRADE)/bin/python -m pip install --disable-pip-version-check --quiet -r $(FREQTRADE)/requirements.txt
 	@touch $@
 
 # pip's own progress is one line or two for each package; this counts them, and ends with pip's exit status.
