@@ -117,13 +117,11 @@ def _line_rest(x: Floats, n: int) -> Floats:
 
     The window's moments are those of the end of one block of `n` points and of the beginning of the next,
     joined: exact sums of squares about means, from which nothing but the line is taken off. Levels count
-    from the block's first point.
+    from the first point of the newer block, so that a jump long before leaves no rounding behind.
     """
     out = np.full(len(x), np.nan)
     spread = n * (n * n - 1) / 12.0
     tail_mean, tail_cross, tail_squares = np.zeros(n), np.zeros(n), np.zeros(n)
-    level = np.zeros(n)
-    gone = 0.0
     for start in range(0, len(x) + 1, n):
         stop = min(start + n, len(x) + 1)
         mean, cross, squares, y = 0.0, 0.0, 0.0, 0.0
@@ -131,7 +129,6 @@ def _line_rest(x: Floats, n: int) -> Floats:
             k = i - start
             if k > 0:
                 y += x[i - 1]
-            level[k] = y
             step = y - mean
             share = k / (k + 1.0)
             cross += share * step * (k + 1.0) / 2.0
@@ -143,7 +140,7 @@ def _line_rest(x: Floats, n: int) -> Floats:
             if k == n - 1:
                 joined_cross, joined = cross, squares
             elif start > 0:
-                apart = mean - (tail_mean[k + 1] - gone)
+                apart = mean - tail_mean[k + 1]
                 share = b * (n - b) / n
                 joined_cross = cross + tail_cross[k + 1] + share * apart * n / 2.0
                 joined = squares + tail_squares[k + 1] + share * apart * apart
@@ -152,11 +149,11 @@ def _line_rest(x: Floats, n: int) -> Floats:
             rest = joined - joined_cross * joined_cross / spread
             out[i - 1] = rest / n if rest > 1e-13 * joined else 0.0
         if stop == start + n and stop <= len(x):
-            gone = y + x[stop - 1]
-            mean, cross, squares = 0.0, 0.0, 0.0
+            mean, cross, squares, y = 0.0, 0.0, 0.0, 0.0
             for k in range(n - 1, -1, -1):
                 a = n - 1.0 - k
-                step = level[k] - mean
+                y -= x[start + k]
+                step = y - mean
                 share = a / (a + 1.0)
                 cross -= share * step * (a + 1.0) / 2.0
                 squares += share * step * step

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.macro.candles import Floats, Ints, columns_of, segments
-from citadel_kit.macro.indicators import compiled, log_returns, rolling_mean_std
+from citadel_kit.macro.indicators import compiled, log_returns, ratio, rolling_mean_std
 from citadel_kit.macro.regimes.hurst import rolling_hurst
 from citadel_kit.macro.regimes.surrogate import Signs, surrogate_band
 from citadel_kit.macro.regimes.trend import trend_strength
@@ -94,14 +94,11 @@ class RegimeModel:
         hurst, lower, upper = self._band(returns, part)
         recent = rolling_mean_std(returns, config.volatility_window).std
         history = rolling_mean_std(returns, config.history_window).std
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # Nothing moves: as calm as can be, not stormier than a history of nothing.
-            relative = np.where(history > 0.0, recent / history, np.where(history == 0.0, 0.0, np.nan))
+        relative = ratio(recent, history)
         memory = hold(hurst, lower, upper, config.hurst_margin)
-        calm, stormy = np.full(len(close), config.calm_below), np.full(len(close), config.stormy_above)
-        log_margin = np.log1p(config.volatility_margin)
-        with np.errstate(divide="ignore"):
-            weather = hold(np.log(relative), np.log(calm), np.log(stormy), log_margin)
+        calm, stormy = (np.full(len(close), np.log(x)) for x in (config.calm_below, config.stormy_above))
+        with np.errstate(divide="ignore"):  # nothing moves lately: calm
+            weather = hold(np.log(relative), calm, stormy, np.log1p(config.volatility_margin))
         return {
             "hurst": hurst,
             "hurst_lower": lower,
