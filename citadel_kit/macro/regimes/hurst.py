@@ -13,8 +13,7 @@ window, measured on exact fractional noise, stands in docs/regimes.md.
   their standard deviation, averaged over the blocks that move; H is the slope of ln R/S on ln n. Of short
   blocks R/S is biased upwards; `corrected` takes off what Anis and Lloyd (1976) expect of white noise, with
   Peters' factor.
-- `rolling_hurst_lags`: H is half the slope of ln Var(p[t] - p[t - q]) on ln q, p being the log price. Much
-  the fastest.
+- `rolling_hurst_lags`: H is half the slope of ln Var(p[t] - p[t - q]) on ln q, p being the log price.
 
 All are O(scales) a bar but R/S, whose ranges cost the sum of its scales. NaN in the first `window` - 1 bars,
 wherever the window holds a NaN, and where nothing moves.
@@ -168,14 +167,16 @@ def _range(x: Floats, mean: Floats, n: int) -> Floats:
 
     A lane is a bar: the sums of neighbouring bars go side by side through the processor's wide registers.
     """
-    out, lanes = np.full(len(x), np.nan), 64
+    out, lanes = np.full(len(x), np.nan), 128
     total, top, bottom = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for first in range(n - 1, len(x), lanes):
         used = min(lanes, len(x) - first)
         total[:], top[:], bottom[:] = 0.0, -np.inf, np.inf
+        centre = mean[first : first + used]
         for k in range(first - n + 1, first + 1):
+            part = x[k : k + used]  # indexed from 0: an index that might be negative forbids wide registers
             for j in range(used):
-                t = total[j] + (x[k + j] - mean[first + j])
+                t = total[j] + (part[j] - centre[j])
                 total[j] = t
                 top[j] = t if t > top[j] else top[j]
                 bottom[j] = t if t < bottom[j] else bottom[j]

@@ -44,8 +44,8 @@ class RegimeConfig(NamedTuple):
     """Windows in bars. The longest of them is the warm-up, at the start and behind every hole."""
 
     hurst_window: int = 512
-    trending_above: float = 0.58
-    reverting_below: float = 0.42
+    trending_above: float = 0.60
+    reverting_below: float = 0.40
     hurst_margin: float = 0.04
     """How far the exponent must come back through its threshold to end a regime."""
     volatility_window: int = 96
