@@ -93,8 +93,10 @@ def test_contradicting_thresholds_are_refused(bad: dict[str, float]) -> None:
 
 
 @given(
-    st.lists(st.one_of(st.floats(-2, 2), st.just(float("nan"))), max_size=60),
-    st.floats(0.0, 1.0),
+    st.lists(
+        st.sampled_from([-1.0, -0.75, -0.5, -0.4, -0.2, 0.0, 0.2, 0.4, 0.5, 0.75, 1.0, np.nan]), max_size=60
+    ),
+    st.sampled_from([0.0, 0.1, 0.3, 0.9]),
 )
 def test_a_state_is_held_until_its_measure_is_back_by_the_margin(values: list[float], margin: float) -> None:
     x = np.array(values)
@@ -215,7 +217,7 @@ def test_bars_since_change_know_the_past_only() -> None:
     assert (since[399:740] == 400).all()
     assert abs(since[1000] - 250) < 20
     assert since[1001] == since[1000] + 1
-    for t in (399, 700, 815, 1100):
+    for t in (399, 739, 759, 779, 799, 1100):  # most of them a bar of a search
         np.testing.assert_array_equal(bars_since_change(ranges[: t + 1], 400, 20), since[: t + 1])
 
 
