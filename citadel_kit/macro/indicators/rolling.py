@@ -41,25 +41,26 @@ class Line(NamedTuple):
 def _mean_std(x: Floats, window: int) -> tuple[Floats, Floats]:
     mean, std = np.full(len(x), np.nan), np.full(len(x), np.nan)
     tail_mean, tail_squares = np.zeros(window), np.zeros(window)
+    one_in = 1.0 / np.maximum(np.arange(window + 1), 1)  # a table: dividing takes longer than all the rest
     for start in range(0, len(x), window):
         stop = min(start + window, len(x))
         m, squares = 0.0, 0.0
         for i in range(start, stop):
             k = i - start + 1
             step = x[i] - m
-            m += step / k
+            m += step * one_in[k]
             squares += step * (x[i] - m)
             if k == window:
-                mean[i], std[i] = m, np.sqrt(squares / window)
+                mean[i], std[i] = m, np.sqrt(squares * one_in[window])
             elif start > 0:
-                apart = m - tail_mean[k]
-                mean[i] = tail_mean[k] + apart * k / window
-                joined = squares + tail_squares[k] + apart * apart * k * (window - k) / window
-                std[i] = np.sqrt(joined / window)
+                apart, share = m - tail_mean[k], k * one_in[window]
+                mean[i] = tail_mean[k] + apart * share
+                joined = squares + tail_squares[k] + apart * apart * share * (window - k)
+                std[i] = np.sqrt(joined * one_in[window])
         m, squares = 0.0, 0.0
         for i in range(stop - 1, start - 1, -1):
             step = x[i] - m
-            m += step / (stop - i)
+            m += step * one_in[stop - i]
             squares += step * (x[i] - m)
             tail_mean[i - start], tail_squares[i - start] = m, squares
     return mean, std

@@ -119,8 +119,9 @@ def _line_rest(x: Floats, n: int) -> Floats:
     from the first point of the newer block, so that a jump long before leaves no rounding behind.
     """
     out = np.full(len(x), np.nan)
-    spread = n * (n * n - 1) / 12.0
+    one_in_spread = 12.0 / (n * (n * n - 1.0))
     tail_mean, tail_cross, tail_squares = np.zeros(n), np.zeros(n), np.zeros(n)
+    one_in = 1.0 / np.maximum(np.arange(n + 1), 1)  # a table: dividing takes longer than all the rest
     for start in range(0, len(x) + 1, n):
         stop = min(start + n, len(x) + 1)
         mean, cross, squares, y = 0.0, 0.0, 0.0, 0.0
@@ -129,10 +130,9 @@ def _line_rest(x: Floats, n: int) -> Floats:
             if k > 0:
                 y += x[i - 1]
             step = y - mean
-            share = k / (k + 1.0)
-            cross += share * step * (k + 1.0) / 2.0
-            squares += share * step * step
-            mean += step / (k + 1.0)
+            cross += 0.5 * k * step
+            squares += k * one_in[k + 1] * step * step
+            mean += step * one_in[k + 1]
             if i == 0:
                 continue
             b = k + 1.0
@@ -140,23 +140,22 @@ def _line_rest(x: Floats, n: int) -> Floats:
                 joined_cross, joined = cross, squares
             elif start > 0:
                 apart = mean - tail_mean[k + 1]
-                share = b * (n - b) / n
-                joined_cross = cross + tail_cross[k + 1] + share * apart * n / 2.0
-                joined = squares + tail_squares[k + 1] + share * apart * apart
+                share = b * (n - b)
+                joined_cross = cross + tail_cross[k + 1] + 0.5 * share * apart
+                joined = squares + tail_squares[k + 1] + share * one_in[n] * apart * apart
             else:
                 continue
-            rest = joined - joined_cross * joined_cross / spread
-            out[i - 1] = rest / n if rest > 1e-13 * joined else 0.0
+            rest = joined - joined_cross * joined_cross * one_in_spread
+            out[i - 1] = rest * one_in[n] if rest > 1e-13 * joined else 0.0
         if stop == start + n and stop <= len(x):
             mean, cross, squares, y = 0.0, 0.0, 0.0, 0.0
             for k in range(n - 1, -1, -1):
-                a = n - 1.0 - k
+                a = n - 1 - k
                 y -= x[start + k]
                 step = y - mean
-                share = a / (a + 1.0)
-                cross -= share * step * (a + 1.0) / 2.0
-                squares += share * step * step
-                mean += step / (a + 1.0)
+                cross -= 0.5 * a * step
+                squares += a * one_in[a + 1] * step * step
+                mean += step * one_in[a + 1]
                 tail_mean[k], tail_cross[k], tail_squares[k] = mean, cross, squares
     return out
 
