@@ -95,6 +95,13 @@ def test_no_bar_gives_no_value(name: str) -> None:
     assert [len(values) for values in call(ALL[name], slice(0, 0))] == [0] * len(call(ALL[name]))
 
 
+@pytest.mark.parametrize("name", ["sma", "wma", "trima", "t3", "ema", "wilder", "hma", "dema", "tema", "epma"])
+def test_an_average_of_one_bar_is_the_bar(name: str) -> None:
+    """Older TA-Libs refuse it."""
+    values = ALL[name](C, 1)
+    assert name == "epma" or np.array_equal(values, C)
+
+
 def test_an_infinity_is_a_hole_too() -> None:
     x = C.copy()
     x[100] = np.inf

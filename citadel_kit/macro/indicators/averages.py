@@ -19,7 +19,7 @@ class Mama(NamedTuple):
 @by_run
 def sma(x: Floats, window: int) -> Floats:
     """The plain mean."""
-    return _floats(talib.SMA(x, window))
+    return _floats(talib.SMA(x, window)) if window > 1 else x.copy()
 
 
 @by_run
@@ -37,7 +37,7 @@ def wilder(x: Floats, window: int) -> Floats:
 @by_run
 def wma(x: Floats, window: int) -> Floats:
     """Linear weights, the newest bar's the largest."""
-    return _floats(talib.WMA(x, window))
+    return _floats(talib.WMA(x, window)) if window > 1 else x.copy()
 
 
 @by_run
@@ -64,7 +64,7 @@ def hma(x: Floats, window: int) -> Floats:
 @by_run
 def trima(x: Floats, window: int) -> Floats:
     """Triangular weights."""
-    return _floats(talib.TRIMA(x, window))
+    return _floats(talib.TRIMA(x, window)) if window > 1 else x.copy()
 
 
 @by_run
@@ -98,7 +98,7 @@ def epma(x: Floats, window: int) -> Floats:
 @by_run
 def t3(x: Floats, window: int = 5, volume_factor: float = 0.7) -> Floats:
     """Tillson's six-fold average. Warm-up: 6 (window - 1)."""
-    return _floats(talib.T3(x, window, volume_factor))
+    return _floats(talib.T3(x, window, volume_factor)) if window > 1 else x.copy()
 
 
 @by_run
