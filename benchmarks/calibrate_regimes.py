@@ -3,7 +3,8 @@
 Exact fractional noise (`fractional_noise`) has the exponent asked for at every lag. Noise without memory is
 of three kinds: normal, Student's t (three degrees of freedom), and normal times a volatility that wanders (a
 half-life of 96 bars, a log deviation of 0.5). Writes the tables into docs/regimes.md, between their markers,
-and the picture beside it; the seed is fixed, so it writes the same again. It takes a few minutes.
+and the picture beside it; the seed is fixed, so it writes the same again. The table of
+real candles stays as it is where ../shared lacks them. It takes a few minutes.
 
     python benchmarks/calibrate_regimes.py
 """
@@ -20,6 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from citadel_kit.io.store import read_candles
 from citadel_kit.macro.regimes import (
     RegimeConfig,
     RegimeModel,
@@ -30,6 +32,7 @@ from citadel_kit.macro.regimes import (
 )
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
+REAL: Final = Path(__file__).resolve().parents[2] / "shared" / "candles" / "binance_spot_1h"
 SEED: Final = 20240817
 SERIES: Final = 2_000
 """Independent windows an entry of the first tables stands on."""
@@ -154,6 +157,25 @@ def run_table(runs: dict[tuple[str, str], Run]) -> Iterable[str]:
         yield f"| {model} | {series} | {shares} | {run.switches:.1f} |"
 
 
+def real_table(rng: np.random.Generator) -> Iterable[str]:
+    """Names on real hourly candles, by thresholds and by surrogates of the newest quarter of `BARS`."""
+    yield "| market | bars | mean-reverting | random | trending | the same three by surrogates, newest bars |"
+    yield "| --- | ---: | ---: | ---: | ---: | --- |"
+    for path in sorted(REAL.glob("*.parquet")):
+        frame = read_candles(path)
+        recent = frame.tail(BARS // 4)
+        signs = rng.choice(np.array([-1, 1], dtype=np.int8), (99, len(recent)))
+        shares, banded = (
+            [f"{(names == name).sum() / (names != 'unknown').sum():.1%}" for name in NAMES]
+            for names in (
+                RegimeModel().frame(frame, "1h")["memory"],
+                RegimeModel(signs=signs).frame(recent, "1h")["memory"],
+            )
+        )
+        market = path.name.partition("-")[0]
+        yield f"| {market} | {len(frame):,} | {' | '.join(shares)} | {', '.join(banded)} |"
+
+
 def picture(found: Found, runs: dict[tuple[str, str], Run]) -> Figure:
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
@@ -210,7 +232,10 @@ def main() -> None:
     for name, table in tables.items():
         text = put(text, name, table)
     runs = regime_runs(rng)
-    page.write_text(put(text, "runs", run_table(runs)))
+    text = put(text, "runs", run_table(runs))
+    if REAL.is_dir():
+        text = put(text, "real", real_table(rng))
+    page.write_text(text)
     picture(found, runs).savefig(DOCS / "regimes.png", dpi=100)
     print(f"written: {page.relative_to(DOCS.parent)}, docs/regimes.png")
 

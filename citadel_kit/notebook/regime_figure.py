@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from citadel_kit.macro.candles import open_ns
+from citadel_kit.macro.indicators import finite_runs
 from citadel_kit.notebook.regime_study import RegimeStudy
 
 _MEMORY: Final = {"trending": "#2a9d8f", "mean-reverting": "#e76f51", "unknown": "#adb5bd"}
@@ -81,31 +82,51 @@ class RegimePicture:
 
     def interactive(self) -> go.Figure:
         study, rows, times = self._study, self._rows, self._times()
-        figure = make_subplots(4, 1, shared_xaxes=True, row_heights=[4, 3, 3, 1.3], subplot_titles=_TITLES)
+        figure = make_subplots(
+            4,
+            1,
+            shared_xaxes=True,
+            row_heights=[4, 3, 3, 1.3],
+            vertical_spacing=0.045,
+            subplot_titles=_TITLES,
+        )
 
-        def line(row: int, values: NDArray[np.float64], name: str, colour: str, **more: Any) -> None:
-            style = {"color": colour, "width": more.pop("width", 1.2)}
-            trace = go.Scatter(x=times, y=values, name=name, mode="lines", line=style, **more)
+        def line(row: int, values: NDArray[np.float64], name: str, colour: str, width: float = 1.2) -> None:
+            style = {"color": colour, "width": width}
+            figure.add_trace(go.Scatter(x=times, y=values, name=name, mode="lines", line=style), row, 1)
+
+        for trace, row in self._areas():
             figure.add_trace(trace, row, 1)
-
         line(1, self._close(), "close", _INK)
-        band = study.hurst[_DECIDES]
-        line(2, band.lower[rows], "band", "#ced4da", showlegend=False)
-        line(2, band.upper[rows], "95 % of surrogates", "#ced4da", fill="tonexty")
         for n, other in study.hurst.items():
             colour = _INK if n == _DECIDES else _LINES[3] if n < _DECIDES else _LINES[1]
             line(2, other.estimate[rows], f"Hurst, {n:,}", colour, width=1.8 if n == _DECIDES else 0.8)
         for (name, values), colour in zip(study.volatility.items(), _LINES, strict=True):
             line(3, 100 * values[rows], name, colour)
-        line(4, study.stormiest[rows], "stormiest state", _WEATHER["stormy"], fill="tozeroy")
         figure.update_layout(
             height=950,
             hovermode="x unified",
             template="plotly_white",
+            legend={"traceorder": "normal"},
             margin={"t": 40, "b": 30},
             shapes=list(self._shapes()),
         )
         return figure
+
+    def _areas(self) -> Iterator[tuple[go.Scatter, int]]:
+        """One by one between holes: plotly fills across them, though its lines break."""
+        study, rows, times = self._study, self._rows, self._times()
+        band, stormy = study.hurst[_DECIDES], study.stormiest[rows]
+        lower, upper = band.lower[rows], band.upper[rows]
+        for name, row, foot, top, colour in (
+            ("95 % of surrogates", 2, lower, upper, "#ced4da"),
+            ("stormiest state", 4, np.zeros(len(stormy)), stormy, _WEATHER["stormy"]),
+        ):
+            for k, run in enumerate(finite_runs(np.isfinite(top))):
+                edge = {"mode": "lines", "line": {"color": colour, "width": 0.5}, "legendgroup": name}
+                yield go.Scatter(x=times[run], y=foot[run], showlegend=False, hoverinfo="skip", **edge), row
+                area = {"fill": "tonexty", "name": name, "showlegend": k == 0}
+                yield go.Scatter(x=times[run], y=top[run], **area, **edge), row
 
     def _shapes(self) -> Iterator[dict[str, Any]]:
         """All at once: plotly's own `add_vrect` takes a second for a hundred."""
@@ -125,6 +146,10 @@ class RegimePicture:
                         "line": {"width": 0},
                         "layer": "below",
                     }
+        dots = {"color": "black", "width": 1, "dash": "dot"}
+        for when in self._times()[self._study.changed[self._rows]]:
+            ends = {"x0": str(when), "x1": str(when), "y0": 0, "y1": 1}
+            yield {"type": "line", "xref": "x3", "yref": "y3 domain", "line": dots, **ends}
 
     def _times(self) -> Any:
         return open_ns(self._study.candles)[self._rows].astype("datetime64[ns]")
