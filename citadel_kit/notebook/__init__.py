@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from citadel_kit.notebook.lossy import Comparison, compare
     from citadel_kit.notebook.lossy_figure import books_picture
     from citadel_kit.notebook.progress import progress_bar
+    from citadel_kit.notebook.regime_figure import RegimePicture
+    from citadel_kit.notebook.regime_study import RegimeStudy, study_regimes
     from citadel_kit.notebook.result import write_result
     from citadel_kit.notebook.world import World, open_world
 
 _MODULES: Final = {
     "Comparison": "lossy",
+    "RegimePicture": "regime_figure",
+    "RegimeStudy": "regime_study",
     "World": "world",
     "allow_nested_loops": "loops",
     "books_picture": "lossy_figure",
@@ -26,11 +30,14 @@ _MODULES: Final = {
     "macro_picture": "figures",
     "open_world": "world",
     "progress_bar": "progress",
+    "study_regimes": "regime_study",
     "write_result": "result",
 }
 
 __all__ = [
     "Comparison",
+    "RegimePicture",
+    "RegimeStudy",
     "World",
     "allow_nested_loops",
     "books_picture",
@@ -38,6 +45,7 @@ __all__ = [
     "macro_picture",
     "open_world",
     "progress_bar",
+    "study_regimes",
     "write_result",
 ]
 
