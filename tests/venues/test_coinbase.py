@@ -401,3 +401,8 @@ def test_requests_to_exchange_are_those_of_ccxt_pro() -> None:
     source = inspect.getsource(ccxt.pro.coinbaseexchange.handle_message)
     for kind in ("snapshot", "l2update", "match", "subscribe"):
         assert f"'{kind}'" in source
+
+
+def test_a_stream_without_numbers_is_not_verified() -> None:
+    assert not EXCHANGE.verified
+    assert CoinbaseAdvanced([SKL]).verified
