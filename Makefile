@@ -22,7 +22,7 @@ export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test soak check lab bench lock clean
+.PHONY: help demo test soak fuzz check lab bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test: $(STAMP) ## run the tests; TEST_FLAGS= goes to pytest
 
 soak: $(STAMP) ## five local venues, killed, stalled and restarted for ten minutes; SOAK_FLAGS= adds options
 	@$(BIN)/python tests/soak.py $(SOAK_FLAGS)
+
+fuzz: $(STAMP) ## an hour of mutated frames into every codec; FUZZ_FLAGS= adds options
+	@$(BIN)/python tests/fuzz_codecs.py $(FUZZ_FLAGS)
 
 check: $(STAMP) ## lint, formatting, types, and who may import whom
 	@$(BIN)/ruff check .
