@@ -84,7 +84,7 @@ class Judge:
                 self.refused += 1
 
     def _read_frame(self, raw: bytes) -> None:
-        symbol = self._instruments[-1].symbol if len(raw) % 2 else ""
+        symbol = self._instruments[-1].symbol if len(raw) % 5 else ""
         try:
             events = self._codec.decode(raw, _RECV_NS, symbol)
         except DecodeError as error:

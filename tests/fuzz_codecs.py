@@ -119,7 +119,7 @@ class Fuzz:
         self.seeds = {target: seeds(target, tapes, random.Random(f"{seed} {target}")) for target in targets}
         self.frames = dict.fromkeys(targets, 0)
         self.failures: dict[tuple[str, str], int] = {}
-        self.slowest = 0.0
+        self.slowest = (0.0, "", 0)
         for target, raws in self.seeds.items():
             for raw in raws:
                 self.judge(target, raw)
@@ -127,9 +127,9 @@ class Fuzz:
         self._end = self._began + seconds
 
     def judge(self, target: str, raw: bytes) -> None:
-        before = time.perf_counter()
+        before = time.thread_time()
         problem = self.judges[target].problem(raw)
-        self.slowest = max(self.slowest, time.perf_counter() - before)
+        self.slowest = max(self.slowest, (time.thread_time() - before, target, len(raw)))
         self.frames[target] += 1
         if not problem:
             return
@@ -150,7 +150,7 @@ class Fuzz:
             self._say(
                 f"{now - self._began:7.0f} s  {sum(self.frames.values()):,} frames, "
                 f"{sum(j.events for j in judges):,} events, {sum(j.refused for j in judges):,} refused, "
-                f"slowest {1000 * self.slowest:.0f} ms, {memory} MiB, {len(self.failures)} kinds of failure"
+                f"{memory} MiB, {len(self.failures)} kinds of failure"
             )
         return now >= self._end
 
@@ -159,6 +159,8 @@ class Fuzz:
             self._say(f"FAILED {target}, {count:,} times: {problem}")
         counts = ", ".join(f"{target} {count:,}" for target, count in self.frames.items())
         verdict = "NOT WELL" if self.failures else "all well"
+        seconds, slow, size = self.slowest
+        self._say(f"slowest: {1000 * seconds:.0f} ms of processor time for {size:,} bytes, {slow}")
         self._say(f"{self._engine}, seed {self.seed}: {counts}; {verdict}")
         return 1 if self.failures else 0
 
