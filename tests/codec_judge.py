@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -191,26 +191,13 @@ def _twin(name: str, compiled: Callable[..., Any], plain: Callable[..., Any]) ->
         fast, slow = compiled(*arguments), plain(*copies)
         _need(fast == slow, f"the compiled kernel {name!r} returns something else than the plain one")
         for ours, theirs in zip(arguments, copies, strict=True):
-            if isinstance(ours, np.ndarray) and (name == "merge" or fast is None):
-                rows = fast[0] if name == "merge" else len(ours)
-                _need(
-                    bool((ours[:rows] == theirs[:rows]).all()), f"the kernels {name!r} write different things"
-                )
-            elif isinstance(ours, np.ndarray) and name in ("parse", "best", "digits"):
-                rows = max(fast, 0)
-                _need(
-                    bool((ours[:rows] == theirs[:rows]).all()), f"the kernels {name!r} write different things"
-                )
-        if name == "sided":
-            for ours, theirs, rows in zip(arguments[3:], copies[3:], fast, strict=True):
-                same = bool((ours[: max(rows, 0)] == theirs[: max(rows, 0)]).all())
-                _need(same, "the kernels 'sided' write different things")
+            _need(bool(np.all(ours == theirs)), f"the compiled kernel {name!r} writes something else")
         return fast
 
     return both
 
 
-def _true(kernel: Callable[..., Any], meant: Callable[..., Any]) -> Callable[..., Any]:
+def _true(kernel: Callable[..., Any], meant: Callable[..., list[Any]]) -> Callable[..., Any]:
     """The kernel, held against what the list means where it is JSON."""
 
     def judged(raw: bytes, price_decimals: int, qty_decimals: int, *out: Levels) -> Any:
@@ -224,7 +211,11 @@ def _true(kernel: Callable[..., Any], meant: Callable[..., Any]) -> Callable[...
             return counts
         if document is not None and not _ambiguous(document):
             read = [rows[:n].tolist() for rows, n in zip(out, np.atleast_1d(counts), strict=True)]
-            _need(read == meant(document, price_decimals, qty_decimals), "levels that the JSON doesn't say")
+            try:
+                says = meant(document, price_decimals, qty_decimals)
+            except (ValueError, TypeError, KeyError):  # a codec would take it for its own refusal
+                says = []
+            _need(read == says, "levels that the JSON doesn't say")
         return counts
 
     return judged
@@ -249,21 +240,21 @@ def _units(number: Any, decimals: int) -> int | None:
     return int((whole + fraction[:decimals].ljust(decimals, "0")).lstrip("0")[:30] or "0")
 
 
-def _members(row: Any, names: Mapping[str, int]) -> list[Any]:
+def _members(row: Any, *names: str) -> list[Any]:
     if isinstance(row, dict):
         return [row.get(name) for name in names]
     return row[: len(names)] if isinstance(row, list) else []
 
 
 def _rows(document: Any, price_decimals: int, qty_decimals: int) -> list[list[list[int | None]]]:
-    rows = [_members(row, {"price": 0, "qty": 1}) for row in document]
+    rows = [_members(row, "price", "qty") for row in document]
     return [[[_units(p, price_decimals), _units(q, qty_decimals)] for p, q in rows]]
 
 
 def _sided_rows(document: Any, price_decimals: int, qty_decimals: int) -> list[list[list[int | None]]]:
     sides: dict[str, list[list[int | None]]] = {"bid": [], "offer": []}
     for row in document:
-        name, price, qty = _members(row, {"side": 0, "price_level": 1, "new_quantity": 2})
+        name, price, qty = _members(row, "side", "price_level", "new_quantity")
         name = {"buy": "bid", "sell": "offer"}.get(name, name)
         sides[name].append([_units(price, price_decimals), _units(qty, qty_decimals)])
     return [sides["bid"], sides["offer"]]
