@@ -73,6 +73,8 @@ def test_parse_returns_exactly_what_the_wire_says(
         (b'[["price","1","2"]]', "not a list"),
         (b'[["1",true,"2"]]', "not a list"),
         (b'[["1","2",[],"3","4"]]', "not a list"),
+        (b'[["1","2"],7]', "not a list"),
+        (b'[["1","2"],7,["3","4"]]', "not a list"),
         (b'[["1 ","2"]]', "not a list"),
         (b'[[1","2"]]', "not a list"),
         (b'[["1,"2"]]', "not a list"),

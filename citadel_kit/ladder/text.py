@@ -166,6 +166,7 @@ def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> i
                 return BAD_SYNTAX
             if depth == 1:
                 level += 1
+            member = 0
         elif c == 45 or (depth < 2 and c != 44 and c != 32) or (c == 44 and depth == 2 and member < 2):
             return BAD_SYNTAX  # a minus; between levels all but , and space; a comma without its number
         i += 1
