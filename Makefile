@@ -23,7 +23,7 @@ export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test soak freqtrade check lab bench lock clean
+.PHONY: help demo test soak fuzz freqtrade check lab bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ test: $(STAMP) ## run the tests; TEST_FLAGS= goes to pytest
 
 soak: $(STAMP) ## five local venues, killed, stalled and restarted for ten minutes; SOAK_FLAGS= adds options
 	@$(BIN)/python tests/soak.py $(SOAK_FLAGS)
+
+fuzz: $(STAMP) ## an hour of mutated frames into every codec; FUZZ_FLAGS= adds options
+	@$(BIN)/python tests/fuzz_codecs.py $(FUZZ_FLAGS)
 
 freqtrade: $(STAMP) $(FREQTRADE)/.installed ## Freqtrade, in an environment of its own, trades at the local exchange
 	@CITADEL_FREQTRADE="$(CURDIR)/$(FREQTRADE)/bin/python" $(BIN)/python -m pytest -rs tests/exchange/test_freqtrade.py

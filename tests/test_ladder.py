@@ -79,6 +79,22 @@ def test_parse_returns_exactly_what_the_wire_says(
         (b'["none"]', "not a list"),
         (b"[null]", "not a list"),
         (b'["1","2"]', "not a list"),
+        (b'[[null,"1","2"]]', "not a list"),
+        (b'[["","1","2"]]', "not a list"),
+        (b'[["price","1","2"]]', "not a list"),
+        (b'[["1",true,"2"]]', "not a list"),
+        (b'[["1","2",[],"3","4"]]', "not a list"),
+        (b'[["1","2"],7]', "not a list"),
+        (b'[["1","2"],7,["3","4"]]', "not a list"),
+        (b'[["1 ","2"]]', "not a list"),
+        (b'[[1","2"]]', "not a list"),
+        (b'[["1,"2"]]', "not a list"),
+        (b'[["\\u0031","2","3"]]', "not a list"),
+        (b'[["x\\"],[\\"1","2"]]', "not a list"),
+        (b'[["1","2","\\"],[3,4,\\""]]', "not a list"),
+        (b'[{"qty":1,"price":2}]', "not a list"),
+        (b'[{"price":null,"qty":1,"sum":3}]', "not a list"),
+        (b'[{"price":1,"sum":3,"qty":2}]', "not a list"),
         (b'[["1","1"]', "not a list"),
         (b'["1","1"]]', "not a list"),
         (b'[["9999999999999999999","1"]]', "too large"),
@@ -90,6 +106,13 @@ def test_parse_refuses(raw: bytes, problem: str) -> None:
         ladder.parse_both(raw, b"[]", 2, 2)
     with pytest.raises(ValueError, match=problem):
         ladder.parse_both(b"[]", raw, 2, 2)
+
+
+def test_what_follows_the_two_numbers_is_passed_over() -> None:
+    rows = b'["1","2",null,"3],[4,5,6","[",7e8,true],["3","4"]'
+    assert ladder.parse_both(b"[" + rows + b"]", b"[]", 0, 0)[0].tolist() == [[1, 2], [3, 4]]
+    objects = b'[{"price":1,"qty":2,"side":"1]","n":3},{"price":3,"qty":4}]'
+    assert ladder.parse_both(b"[]", objects, 0, 0)[1].tolist() == [[1, 2], [3, 4]]
 
 
 sided_levels = st.lists(
@@ -146,6 +169,7 @@ SIDED = b'[{"side":"bid","event_time":"2021-04-17","price_level":"1.5","new_quan
         (SIDED.replace(b'"1.5"', b'""'), "not a list"),
         (SIDED.replace(b'"1.5"', b'"1e5"'), "not a list"),
         (SIDED.replace(b'"1.5"', b'["1.5"]'), "not a list"),
+        (SIDED.replace(b'"2021-04-17"', b'"\\",\\""'), "not a list"),
         (SIDED.replace(b'"1.5"', b'"1.555"'), "more decimals"),
         (SIDED.replace(b'"0"', b'"0.001"'), "more decimals"),
         (SIDED.replace(b'"0"', b'"9999999999999999999"'), "too large"),
@@ -170,7 +194,7 @@ def test_a_number_is_exact_up_to_the_last_unit() -> None:
     assert ladder.parse_both(b'[["61737.63000000","0.00001000"]]', b"[]", 2, 5)[0].tolist() == [[6173763, 1]]
     assert to_units("61737.63000000", 2) == 6173763
     assert to_units("0.00000001", 8) == 1
-    for bad in ("1.001", "1e-08", "-1", "", "1_0", "5000000000000000000"):
+    for bad in ("1.001", "1e-08", "-1", "", "1_0", "٣", "²", "1.٣", "5000000000000000000"):
         with pytest.raises(ValueError, match=r"number|large"):
             to_units(bad, 2)
 

@@ -7,7 +7,7 @@ Sources: binance/binance-spot-api-docs, `web-socket-streams.md`, and developers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
@@ -38,6 +38,9 @@ SNAPSHOT_LEVELS: Final = 1000
 _MILLISECOND: Final = 1_000_000
 _EMPTY: Final = msgspec.Raw(b"")
 
+_Millis = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]
+_Id = Annotated[int, msgspec.Meta(ge=-1, le=1 << 62)]
+
 
 class _Data(msgspec.Struct):
     """The union of the payloads we read. `b` and `a` are level lists in a depth event, texts in a quote.
@@ -46,17 +49,17 @@ class _Data(msgspec.Struct):
     """
 
     e: str = ""
-    E: int = 0
+    E: _Millis = 0
     s: str = ""
-    U: int = -1
-    u: int = -1
-    pu: int = -1
+    U: _Id = -1
+    u: _Id = -1
+    pu: _Id = -1
     b: msgspec.Raw = _EMPTY
     a: msgspec.Raw = _EMPTY
     B: str = ""
     A: str = ""
-    t: int = -1
-    T: int = 0
+    t: _Id = -1
+    T: _Millis = 0
     p: str = ""
     q: str = ""
     m: bool = False
@@ -70,9 +73,9 @@ class _Message(msgspec.Struct):
     data: _Data | None = None
     event: _Data | None = None
     e: str = ""
-    id: int | None = None
+    id: _Id | None = None
     error: msgspec.Raw = _EMPTY
-    lastUpdateId: int = -1  # noqa: N815
+    lastUpdateId: _Id = -1  # noqa: N815
     bids: msgspec.Raw = _EMPTY
     asks: msgspec.Raw = _EMPTY
 
@@ -190,9 +193,10 @@ class BinanceSpot:
         )
 
     def _snapshot(self, message: _Message, recv_ns: int, symbol: str) -> BookUpdate:
-        instrument = next((i for i in self._instruments.values() if i.symbol == symbol), self._only)
+        ours = (i for i in self._instruments.values() if i.symbol == symbol)
+        instrument = next(ours, None) if symbol else self._only
         if instrument is None:
-            raise ValueError("a REST snapshot doesn't name its symbol, and there are several")
+            raise ValueError(f"a REST snapshot doesn't name its symbol, and {symbol!r} is none of ours")
         last = message.lastUpdateId
         price, qty = instrument.price_decimals, instrument.qty_decimals
         bids, asks = parse_both(bytes(message.bids), bytes(message.asks), price, qty)
