@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from citadel_kit.notebook.lossy_figure import books_picture
     from citadel_kit.notebook.progress import progress_bar
     from citadel_kit.notebook.result import write_result
+    from citadel_kit.notebook.watching import Watched, watch
+    from citadel_kit.notebook.watching_figure import watched_picture
     from citadel_kit.notebook.world import World, open_world
 
 _MODULES: Final = {
     "Comparison": "lossy",
+    "Watched": "watching",
     "World": "world",
     "allow_nested_loops": "loops",
     "books_picture": "lossy_figure",
@@ -26,11 +29,14 @@ _MODULES: Final = {
     "macro_picture": "figures",
     "open_world": "world",
     "progress_bar": "progress",
+    "watch": "watching",
+    "watched_picture": "watching_figure",
     "write_result": "result",
 }
 
 __all__ = [
     "Comparison",
+    "Watched",
     "World",
     "allow_nested_loops",
     "books_picture",
@@ -38,6 +44,8 @@ __all__ = [
     "macro_picture",
     "open_world",
     "progress_bar",
+    "watch",
+    "watched_picture",
     "write_result",
 ]
 
