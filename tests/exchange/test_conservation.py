@@ -62,10 +62,10 @@ def test_what_clients_are_told_adds_up_to_the_last_unit(seed: int) -> None:
         accounts = exchange.venue().accounts
         before = exchange.call(accounts.totals)
         exchange.faults(http_error=0.1, http_moment="after", duplicate_report=0.3, late_report=0.3, lose=0.1)
-        for _ in range(400):
+        for _ in range(250):
             clients.act()
         exchange.faults(http_error=0.0, reject="balance", reject_probability=0.2)
-        for _ in range(200):
+        for _ in range(120):
             clients.act()
         assert exchange.venue().faults.injected["http_error"] > 5
         exchange.faults(reject="")
