@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from citadel_kit.notebook.regime_figure import RegimePicture
     from citadel_kit.notebook.regime_study import RegimeStudy, study_regimes
     from citadel_kit.notebook.result import write_result
+    from citadel_kit.notebook.watching import Watched, watch
+    from citadel_kit.notebook.watching_figure import watched_picture
     from citadel_kit.notebook.world import World, open_world
 
 _MODULES: Final = {
     "Comparison": "lossy",
     "RegimePicture": "regime_figure",
     "RegimeStudy": "regime_study",
+    "Watched": "watching",
     "World": "world",
     "allow_nested_loops": "loops",
     "books_picture": "lossy_figure",
@@ -31,6 +34,8 @@ _MODULES: Final = {
     "open_world": "world",
     "progress_bar": "progress",
     "study_regimes": "regime_study",
+    "watch": "watching",
+    "watched_picture": "watching_figure",
     "write_result": "result",
 }
 
@@ -38,6 +43,7 @@ __all__ = [
     "Comparison",
     "RegimePicture",
     "RegimeStudy",
+    "Watched",
     "World",
     "allow_nested_loops",
     "books_picture",
@@ -46,6 +52,8 @@ __all__ = [
     "open_world",
     "progress_bar",
     "study_regimes",
+    "watch",
+    "watched_picture",
     "write_result",
 ]
 

@@ -162,6 +162,38 @@ def test_orders_of_every_kind(exchange: LocalExchange) -> None:
     play(exchange, scenario)
 
 
+def test_stops_and_lists_are_triggered_at_the_exchange(exchange: LocalExchange) -> None:
+    """ccxt has no word of its own for a list: its call of the endpoint is made of the endpoint's name."""
+
+    async def scenario(client: Any) -> None:
+        bid, ask = await best(client)
+        below, far = round(bid * 0.9998, 2), round(bid * 0.9, 2)
+        stop = await client.create_order(S, "market", "sell", 0.01, None, {"stopLossPrice": below})
+        profit = await client.create_order(S, "limit", "buy", 0.01, far, {"takeProfitPrice": far + 1})
+        legs = {"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.02", "aboveType": "LIMIT_MAKER",
+                "abovePrice": f"{ask * 1.1:.2f}", "belowType": "STOP_LOSS_LIMIT", "belowTimeInForce": "GTC",
+                "belowStopPrice": f"{below:.2f}", "belowPrice": f"{far:.2f}"}  # fmt: skip
+        listed = await client.private_post_orderlist_oco(legs)
+        below_id, above_id = (
+            next(r["orderId"] for r in listed["orderReports"] if (r["type"] == "LIMIT_MAKER") is above)
+            for above in (False, True)
+        )
+        assert len(await client.fetch_open_orders(S)) == 4
+        assert (await client.fetch_order(stop["id"], S))["status"] == "open"
+        while (await client.fetch_order(stop["id"], S))["status"] == "open":
+            await client.create_order(S, "market", "sell", 3)
+            await client.create_order(S, "market", "buy", 3)
+        assert (await client.fetch_order(stop["id"], S))["status"] == "closed"
+        assert (await client.fetch_order(below_id, S))["filled"] == 0.02
+        assert (await client.fetch_order(above_id, S))["status"] == "expired"
+        assert [o["id"] for o in await client.fetch_open_orders(S)] == [profit["id"]]
+        again = await client.private_post_orderlist_oco({**legs, "belowStopPrice": f"{far:.2f}"})
+        await client.cancel_order(again["orderReports"][0]["orderId"], S)
+        assert [o["id"] for o in await client.fetch_open_orders(S)] == [profit["id"]]
+
+    play(exchange, scenario)
+
+
 def test_refusals_become_ccxts_own_errors(exchange: LocalExchange) -> None:
     async def scenario(client: Any) -> None:
         bid, ask = await best(client)
