@@ -10,6 +10,7 @@ import pandas as pd
 
 from citadel_kit.errors import CandleError
 from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
+from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.candles import Floats, Gap, check, closed_before, open_ns, timeframe_ns
 from citadel_kit.macro.features import FeatureConfig, feature_matrix
 from citadel_kit.macro.labels import LabelConfig, Labels, triple_barrier
@@ -18,7 +19,7 @@ from citadel_kit.macro.regimes import RegimeConfig, regime_frame
 from citadel_kit.macro.signals import SignalConfig, decide, edge_bps, signal_at, targets
 from citadel_kit.macro.sizing import SizingConfig, target_fraction
 from citadel_kit.macro.splits import PurgedWalkForward
-from citadel_kit.macro.trainer import FoldScore, Model, Progress, TrainConfig, Training, skill, train
+from citadel_kit.macro.trainer import FoldScore, Model, Progress, Training, skill, train
 from citadel_kit.types import MacroSignal
 
 

@@ -11,11 +11,11 @@ from candle_samples import HOUR, START, random_candles, without
 from citadel_kit.errors import CandleError, ModelError
 from citadel_kit.io.store import read_candles
 from citadel_kit.macro.backtest import CostConfig
+from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.features import FeatureConfig
 from citadel_kit.macro.labels import LabelConfig
 from citadel_kit.macro.regimes import RegimeConfig
 from citadel_kit.macro.signals import SignalConfig
-from citadel_kit.macro.trainer import TrainConfig
 from citadel_kit.run.macro_loop import MacroConfig, MacroResult, run_macro
 from citadel_kit.types import Memory, Side
 
