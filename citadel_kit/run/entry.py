@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from citadel_kit.errors import ConfigError
+from citadel_kit.macro.sizing import whole_lots
 from citadel_kit.types import Instrument, MacroSignal, MicroSnapshot, OrderIntent, Side
 
 
@@ -60,10 +61,4 @@ def drill(side: Side | str, snapshot: MicroSnapshot, instrument: Instrument, not
 def lots(notional: float, snapshot: MicroSnapshot, instrument: Instrument) -> int:
     """A quote amount in whole lots at the venue's mid; 0 below its minimum notional or without a price."""
     view = snapshot.venue(instrument.venue)
-    mid = (view.bid + view.ask) / 2 * instrument.contract_size
-    if not (mid > 0 and notional > 0):
-        return 0
-    qty = int(notional / mid * 10**instrument.qty_decimals)
-    qty -= qty % instrument.lot
-    smallest = instrument.min_notional / 10 ** (instrument.price_decimals + instrument.qty_decimals)
-    return qty if instrument.qty(qty) * mid >= smallest else 0
+    return whole_lots(1.0, max(notional, 0.0), (view.bid + view.ask) / 2, instrument)
