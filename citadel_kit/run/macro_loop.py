@@ -11,10 +11,11 @@ import pandas as pd
 from citadel_kit.errors import CandleError
 from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
 from citadel_kit.macro.boosters import TrainConfig
-from citadel_kit.macro.candles import Floats, Gap, check, closed_before, open_ns, timeframe_ns
+from citadel_kit.macro.candles import Floats, Gap, closed_before, open_ns, timeframe_ns
 from citadel_kit.macro.features import FeatureConfig, feature_matrix
 from citadel_kit.macro.labels import LabelConfig, Labels, triple_barrier
 from citadel_kit.macro.performance import summarize, verdict
+from citadel_kit.macro.quality import check
 from citadel_kit.macro.regimes import RegimeConfig, regime_frame
 from citadel_kit.macro.signals import SignalConfig, decide, edge_bps, signal_at, targets
 from citadel_kit.macro.sizing import SizingConfig, target_fraction

@@ -17,7 +17,7 @@ from local_venue import SNAPSHOT, START_MS, SYMBOL, LocalVenue, black_hole, klin
 from citadel_kit import clock, settings
 from citadel_kit.errors import ConfigError, VenueUnreachable
 from citadel_kit.io import rest
-from citadel_kit.macro import candles
+from citadel_kit.macro import candles, quality
 from citadel_kit.venues import Endpoints
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -86,7 +86,7 @@ def test_candles_are_paged_closed_and_complete(venue: LocalVenue) -> None:
     assert candles.open_ns(frame).tolist() == (opens * 1_000_000).tolist()
     expected = [[float(text) for text in kline(int(t))[1:6]] for t in opens]
     assert frame[list(candles.COLUMNS)].to_numpy().tolist() == expected
-    assert candles.check(frame, "5m", venue.now_ms * 1_000_000) == ()
+    assert quality.check(frame, "5m", venue.now_ms * 1_000_000) == ()
     assert steps == [(1000, 2500), (2000, 2500), (2500, 2500)]
 
 
@@ -110,7 +110,7 @@ def test_a_hole_in_the_venues_candles_stays_a_hole(venue: LocalVenue) -> None:
 def test_no_candles_at_all_are_an_empty_frame(venue: LocalVenue) -> None:
     venue.missing = {START_MS - 300_000 * n for n in range(-1, 11)}
     frame = rest.fetch_candles("binance", "BTC/USDT", "5m", bars=10, at=venue.at)
-    assert [fault.fault for fault in candles.find_faults(frame, "5m")] == ["empty"]
+    assert [fault.fault for fault in quality.find_faults(frame, "5m")] == ["empty"]
 
 
 def test_parameters_that_cannot_be(venue: LocalVenue) -> None:

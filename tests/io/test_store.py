@@ -10,7 +10,7 @@ from candle_samples import random_candles
 
 from citadel_kit.errors import CandleError, DataError
 from citadel_kit.io.store import read_candles, write_candles
-from citadel_kit.macro.candles import check
+from citadel_kit.macro.quality import check
 
 
 def written(path: Path, frame: pd.DataFrame) -> Path:
