@@ -228,19 +228,18 @@ def _rename(frame: pd.DataFrame) -> pd.DataFrame:
     names = _right_names(frame, _impossible(np.column_stack(columns_of(frame))))
     if names is None:
         return frame
-    renamed = frame.rename(columns=dict(zip(PRICES, names, strict=True)))
-    rest = [name for name in frame.columns if name not in COLUMNS]
-    return renamed.reindex(columns=[*COLUMNS, *rest])
+    right = {name: frame[PRICES[names.index(name)]] for name in PRICES}
+    return frame.assign(**right)
 
 
 def _drop_nan(frame: pd.DataFrame) -> pd.DataFrame:
     bad = np.isnan(np.column_stack(columns_of(frame))).any(axis=1)
-    return frame[~bad] if bad.any() else frame
+    return frame.loc[~bad] if bad.any() else frame
 
 
 def _drop_impossible(frame: pd.DataFrame) -> pd.DataFrame:
     bad = _impossible(np.column_stack(columns_of(frame)))
-    return frame[~bad] if bad.any() else frame
+    return frame.loc[~bad] if bad.any() else frame
 
 
 _MENDERS: Final = {

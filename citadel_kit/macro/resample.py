@@ -32,7 +32,8 @@ def resample(frame: pd.DataFrame, timeframe: str, higher: str) -> pd.DataFrame:
         "volume": np.add.reduceat(volume, first),
     }
     index = pd.DatetimeIndex(starts.astype("M8[ns]"), tz="UTC", name="ts")
-    return pd.DataFrame(bars, index=index)[count == long // step]
+    whole = count == long // step
+    return pd.DataFrame({name: column[whole] for name, column in bars.items()}, index=index[whole])
 
 
 def beside(

@@ -150,7 +150,7 @@ def test_nothing_is_mended_that_was_not_named() -> None:
     sorted_only, _ = mend(frame, "1h", "unsorted")
     assert codes(sorted_only) == {"swapped"}
     whole, _ = mend(frame, "1h", "unsorted", "swapped")
-    pd.testing.assert_frame_equal(whole, random_candles(50), check_freq=False)
+    pd.testing.assert_frame_equal(whole, random_candles(50), check_freq=False, check_like=True)
     with pytest.raises(CandleError, match="off_grid can't be mended"):
         mend(frame, "1h", "off_grid")
 
