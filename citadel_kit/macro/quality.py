@@ -233,13 +233,13 @@ def _rename(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _drop_nan(frame: pd.DataFrame) -> pd.DataFrame:
-    bad = np.isnan(np.column_stack(columns_of(frame))).any(axis=1)
-    return frame.loc[~bad] if bad.any() else frame
+    bad = np.asarray(np.isnan(np.column_stack(columns_of(frame))).any(axis=1))
+    return frame[~bad] if bad.any() else frame
 
 
 def _drop_impossible(frame: pd.DataFrame) -> pd.DataFrame:
     bad = _impossible(np.column_stack(columns_of(frame)))
-    return frame.loc[~bad] if bad.any() else frame
+    return frame[~bad] if bad.any() else frame
 
 
 _MENDERS: Final = {
