@@ -30,16 +30,22 @@ def _table() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
+def check_symbol(symbol: str) -> tuple[str, str, str | None, str | None]:
+    """Base, quote, settlement and expiry of a unified symbol. Raises ConfigError for another spelling."""
+    match = _UNIFIED.fullmatch(symbol)
+    if match is None:
+        raise ConfigError("symbol", f"{symbol!r} is no unified symbol", "Write it as BASE/QUOTE: BTC/USDT")
+    base, quote, settle, expiry = match.groups()
+    return base, quote, settle, expiry
+
+
 def venue_symbol(venue: str, symbol: str) -> str:
     """How the venue writes a unified symbol: `BTC/USDT`; swaps and futures as ccxt spells them.
 
     `BTC/USDT:USDT`, `BTC/USD:BTC-220527`; on venues that have nothing else, `:USDT` may be left out. Raises
     ConfigError for another spelling, or a contract that the venue can't have.
     """
-    match = _UNIFIED.fullmatch(symbol)
-    if match is None:
-        raise ConfigError("symbol", f"{symbol!r} is no unified symbol", "Write it as BASE/QUOTE: BTC/USDT")
-    base, quote, settle, expiry = match.groups()
+    base, quote, settle, expiry = check_symbol(symbol)
     if settle is not None and (venue in _SPOT or (venue in _LINEAR and settle != quote)):
         raise ConfigError("symbol", f"{venue} has no contracts like {symbol!r}", f"Perhaps {base}/{quote}")
     if venue == "okx":
@@ -57,13 +63,13 @@ def venue_symbol(venue: str, symbol: str) -> str:
 
 def is_known(venue: str, symbol: str) -> bool:
     """Is there an `instrument` of it?"""
-    return _table_symbol(venue, symbol) in _table()["instruments"].get(venue, {})
+    return own_symbol(venue, symbol) in _table()["instruments"].get(venue, {})
 
 
 def instrument(venue: str, symbol: str) -> Instrument:
     """A well-known instrument, for use without a network. Raises ConfigError naming the known ones."""
     rows = _table()["instruments"].get(venue, {})
-    symbol = _table_symbol(venue, symbol)
+    symbol = own_symbol(venue, symbol)
     row = rows.get(symbol)
     if row is None:
         known = ", ".join(rows) or "none"
@@ -78,12 +84,20 @@ def instrument(venue: str, symbol: str) -> Instrument:
         tick=to_units(row["tick"], price_decimals),
         lot=to_units(row["lot"], qty_decimals),
         min_notional=to_units(row["min_notional"], price_decimals + qty_decimals),
+        contract_size=float(row.get("contract_size", 1.0)),
     )
 
 
-def _table_symbol(venue: str, symbol: str) -> str:
+def own_symbol(venue: str, symbol: str) -> str:
+    """The one of a linear contract's two spellings that the kit goes by, on venues that have nothing else."""
     pair, _, settle = symbol.partition(":")
     return pair if venue in _LINEAR and pair.endswith(f"/{settle}") else symbol
+
+
+def ccxt_symbol(venue: str, symbol: str) -> str:
+    """The other: ccxt always names the settlement currency of a contract."""
+    _, quote, settle, _ = check_symbol(symbol)
+    return f"{symbol}:{quote}" if venue in _LINEAR and settle is None else symbol
 
 
 def fees(venue: str) -> Fees:

@@ -50,7 +50,12 @@ def test_parse_returns_exactly_what_the_wire_says(
         raw = "[" + ", ".join(f'{{"price": {p}, "qty":{q}}}' for p, q in texts) + "]"
     else:
         raw = json.dumps([[p, q, "0", "17"][: 2 if form == "pairs" else 4] for p, q in texts])
-    assert ladder.parse_levels(raw.encode(), price_decimals, qty_decimals).tolist() == [list(r) for r in rows]
+    expected = [list(r) for r in rows]
+    both = ladder.parse_both(raw.encode(), b'[["3","0"]]', price_decimals, qty_decimals)
+    assert both[0].tolist() == expected
+    assert both[1].tolist() == [[3 * 10**price_decimals, 0]]
+    swapped = ladder.parse_both(b"[]", raw.encode(), price_decimals, qty_decimals)
+    assert [side.tolist() for side in swapped] == [[], expected]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +81,9 @@ def test_parse_returns_exactly_what_the_wire_says(
 )
 def test_parse_refuses(raw: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        ladder.parse_levels(raw, 2, 2)
+        ladder.parse_both(raw, b"[]", 2, 2)
+    with pytest.raises(ValueError, match=problem):
+        ladder.parse_both(b"[]", raw, 2, 2)
 
 
 sided_levels = st.lists(
@@ -154,7 +161,7 @@ def test_parse_sided_refuses(raw: bytes, problem: str) -> None:
 
 
 def test_a_number_is_exact_up_to_the_last_unit() -> None:
-    assert ladder.parse_levels(b'[["61737.63000000","0.00001000"]]', 2, 5).tolist() == [[6173763, 1]]
+    assert ladder.parse_both(b'[["61737.63000000","0.00001000"]]', b"[]", 2, 5)[0].tolist() == [[6173763, 1]]
     assert to_units("61737.63000000", 2) == 6173763
     assert to_units("0.00000001", 8) == 1
     for bad in ("1.001", "1e-08", "-1", "", "1_0", "5000000000000000000"):
@@ -183,8 +190,43 @@ def test_ladder_equals_a_dict(updates: list[list[tuple[int, int]]], side: Side) 
         assert fast.best() == slow.best()
         assert fast.levels(5).tolist() == [list(row) for row in slow.levels(5)]
         sums = [float(sum(qty for _, qty in slow.levels(depth))) for depth in (1, 5, 10)]
-        assert fast.sums(np.array([1, 5, 10])) == sums
+        assert ladder.sums_both(fast, ladder.Ladder(side), np.array([1, 5, 10])) == [*sums, 0, 0, 0]
         assert [fast.qty_at(p) for p in range(42)] == [slow.qty_at(p) for p in range(42)]
+
+
+def test_a_deep_ladder_stays_right_while_holes_are_made_in_it() -> None:
+    """Both sides of a book of two thousand levels, whose far levels are set and deleted again and again."""
+    rng = np.random.default_rng(7)
+    bids, asks, alone = (ladder.Ladder(s) for s in (Side.BUY, Side.SELL, Side.SELL))
+    slow_bids, slow_asks = PlainLadder(Side.BUY), PlainLadder(Side.SELL)
+    kernel, spreads = side.kernels["spread"], 0
+
+    def spread(*args: object) -> int:
+        nonlocal spreads
+        spreads += 1
+        return int(kernel(*args))
+
+    side.kernels["spread"] = spread
+    try:
+        for turn in range(400):
+            fresh = [
+                np.column_stack([rng.choice(8_000, 40, False) + 1, rng.integers(0, 3, 40)]) for _ in range(2)
+            ]
+            ladder.apply_both(bids, asks, fresh[0], fresh[1])
+            alone.apply(fresh[1])
+            slow_bids.apply(fresh[0].tolist())
+            slow_asks.apply(fresh[1].tolist())
+            assert (bids.best(), asks.best()) == (slow_bids.best(), slow_asks.best())
+            if turn % 40 == 0:
+                for fast, slow in ((bids, slow_bids), (asks, slow_asks), (alone, slow_asks)):
+                    assert fast.levels(9_000).tolist() == [list(row) for row in slow.levels(9_000)]
+                    assert all(fast.qty_at(p) == slow.qty_at(p) for p in range(1, 8_001, 7))
+                depths = np.array([1, 5, 10, 2_000])
+                both = [slow.levels(depth) for slow in (slow_bids, slow_asks) for depth in depths]
+                assert ladder.sums_both(bids, asks, depths) == [sum(q for _, q in rows) for rows in both]
+    finally:
+        side.kernels["spread"] = kernel
+    assert spreads > 30
 
 
 @given(

@@ -57,6 +57,7 @@ def plain_sum(bids: Any, asks: Any) -> int:
 
 class ToyCodec:
     venue = "toy"
+    verified = True
 
     def __init__(
         self, way: str = "stream", *, heartbeat: bool = True, ping: str | None = None, depth: int = 0

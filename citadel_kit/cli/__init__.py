@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from citadel_kit import __version__
-from citadel_kit.cli import demo, record, tape
+from citadel_kit.cli import candles, demo, record, tape
 from citadel_kit.errors import CitadelError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(demo.demo)
 app.command()(record.record)
 app.add_typer(tape.app, name="tape")
+app.add_typer(candles.app, name="candles")
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,6 @@
-"""A venue's public REST data: instruments and candles by ccxt, book snapshots as the raw bytes they are.
+"""A venue's public REST data: instruments by ccxt, book snapshots as the raw bytes they are.
+
+Candles are in `io.history`.
 
 The faces for people and the macro layer wait for their answer. They work on a thread with a loop of its own,
 because the thread of a notebook has a running loop already.
@@ -7,49 +9,53 @@ because the thread of a notebook has a running loop already.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
-import numpy as np
-import pandas as pd
-
-from citadel_kit import clock, settings
+from citadel_kit import settings
 from citadel_kit.errors import ConfigError, VenueUnreachable
 from citadel_kit.io.reach import REACH_S, explain, look_up, tls
 from citadel_kit.io.stream import StreamConfig, connect
-from citadel_kit.macro.candles import COLUMNS, closed_before, timeframe_ns
 from citadel_kit.types import Instrument, to_units
 from citadel_kit.venues import Endpoints, endpoints
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
-"""Called with the bars there are and the bars wanted, on another thread than the caller's."""
-
-_PAGE: Final = 1000
 _LARGEST: Final = 1 << 62
 
 
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
 class _Access(NamedTuple):
-    """How ccxt reaches one venue's spot market, asking for one symbol instead of thousands."""
+    """How ccxt reaches one venue, asking for one symbol instead of thousands where the venue can be."""
 
     name: str
-    options: dict[str, Any]
-    one_market: str
-    """The parameter that names the market, as the venue writes it."""
-    says_no: bool
-    """Is a market that there isn't an error of the venue's? Else it lists none."""
+    """ccxt's of the venue."""
+    options: Mapping[str, Any] = _NONE
+    one_market: str = ""
+    """The parameter that names the market, as the venue writes it; empty where it lists all or nothing."""
+    lists_none: bool = False
+    """Is the list empty where there is no such market? Else the venue says no, or lists the others."""
+    ask: str = "fetch_markets"
+    also: Mapping[str, str] = _NONE
+    """Parameters of `ask`, beside the market's name."""
 
 
 _SPOT: Final[dict[str, Any]] = {"fetchMarkets": {"types": ["spot"]}}
+_LINEAR: Final[dict[str, Any]] = {"fetchMarkets": {"types": ["linear"]}}
 _ACCESS: Final = {
-    "binance": _Access("binance", _SPOT, "symbol", True),
-    "bybit": _Access("bybit", _SPOT, "symbol", False),
-    "okx": _Access("okx", _SPOT, "instId", True),
-    "kraken": _Access("kraken", {}, "pair", True),
-    "coinbase": _Access("coinbase", {}, "product_ids", False),
+    "binance": _Access("binance", _SPOT, "symbol"),
+    "binanceusdm": _Access("binanceusdm", _LINEAR),
+    "bybit": _Access("bybit", _SPOT, "symbol", lists_none=True),
+    "bybitlinear": _Access("bybit", _LINEAR, "symbol", True, "fetch_future_markets", {"category": "linear"}),
+    "okx": _Access("okx", _SPOT, "instId"),
+    "kraken": _Access("kraken", {}, "pair"),
+    "coinbase": _Access("coinbase", {}, "product_ids", lists_none=True),
+    "coinbaseexchange": _Access("coinbaseexchange"),
 }
 
 
@@ -65,10 +71,10 @@ def check_reachable(venue: str, *, at: Endpoints | None = None, timeout_s: float
             pass
 
     async def rest() -> None:
-        async with _exchange(venue, at, timeout_s, timeout_s) as exchange:
+        async with exchange_at(venue, at, timeout_s, timeout_s) as exchange:
             await exchange.fetch_time()
 
-    _apart(_all(rest(), stream()))
+    apart(_all(rest(), stream()))
 
 
 def fetch_instruments(
@@ -87,33 +93,14 @@ def fetch_listed(
     """
 
     async def one(venue: str, symbol: str) -> Instrument:
-        async with _exchange(venue, at[venue], timeout_s, timeout_s) as exchange:
-            return instrument_of(venue, await _market(exchange, venue, symbol))
+        async with exchange_at(venue, at[venue], timeout_s, timeout_s) as exchange:
+            market = await market_at(exchange, venue, symbol)
+        own = settings.own_symbol(venue, symbol)
+        return instrument_of(venue, own, settings.venue_symbol(venue, own), market)
 
     for venue, symbol in wanted:
         settings.venue_symbol(venue, symbol)  # a wrong spelling is known before anybody is asked
-    return _apart(_all(*(one(venue, symbol) for venue, symbol in wanted)))
-
-
-def fetch_candles(
-    venue: str,
-    symbol: str,
-    timeframe: str,
-    *,
-    bars: int,
-    progress: Progress | None = None,
-    at: Endpoints | None = None,
-    timeout_s: float = REACH_S,
-) -> pd.DataFrame:
-    """The last `bars` bars that are closed by the venue's clock and by ours, as a candle frame.
-
-    Fewer where the venue has fewer. Not yet held to `candles.check`: a venue may have holes. `timeout_s` is
-    for each page of 1,000 bars. Raises VenueUnreachable, or ConfigError for a symbol, timeframe or number of
-    bars that can't be.
-    """
-    if bars < 1:
-        raise ConfigError("bars", f"{bars} is not 1 or more")
-    return _apart(_candles(venue, symbol, timeframe, bars, progress, at or endpoints(venue), timeout_s))
+    return apart(_all(*(one(venue, symbol) for venue, symbol in wanted)))
 
 
 # --- for the driver ---
@@ -126,14 +113,14 @@ async def fetch_snapshot(venue: str, url: str, *, timeout_s: float = REACH_S) ->
     try:
         async with asyncio.timeout(timeout_s):
             await look_up(url)
-            async with _session(True) as session, session.get(url) as answer:
+            async with session(True) as opened, opened.get(url) as answer:
                 return bytes(await answer.read())
     except (aiohttp.ClientError, OSError) as error:
         raise explain(venue, url, error, timeout_s) from error
 
 
-def instrument_of(venue: str, market: dict[str, Any]) -> Instrument:
-    """ccxt's market, read with numbers as text, → Instrument.
+def instrument_of(venue: str, symbol: str, venue_symbol: str, market: dict[str, Any]) -> Instrument:
+    """ccxt's market, with numbers as text, → Instrument.
 
     Quantities get the decimals of the base asset, which the wire may use though the lot is coarser today,
     unless the venue's largest order would then pass 62 bits. Raises ConfigError where nothing fits.
@@ -146,11 +133,11 @@ def instrument_of(venue: str, market: dict[str, Any]) -> Instrument:
     if largest.scaleb(qty_decimals) >= _LARGEST:
         qty_decimals = lot_decimals
     if largest.scaleb(qty_decimals) >= _LARGEST:
-        raise ConfigError("symbol", f"{market['symbol']} on {venue}: its quantities pass 62 bits")
+        raise ConfigError("symbol", f"{symbol} on {venue}: its quantities pass 62 bits")
     return Instrument(
         venue=venue,
-        symbol=market["symbol"],
-        venue_symbol=settings.venue_symbol(venue, market["symbol"]),
+        symbol=symbol,
+        venue_symbol=venue_symbol,
         price_decimals=price_decimals,
         qty_decimals=qty_decimals,
         tick=to_units(_plain(tick), price_decimals),
@@ -163,7 +150,7 @@ def instrument_of(venue: str, market: dict[str, Any]) -> Instrument:
 # --- how ---
 
 
-def _apart(job: Coroutine[Any, Any, T]) -> T:
+def apart(job: Coroutine[Any, Any, T]) -> T:
     """Await on a thread with its own loop. An interrupt of the caller cancels the job."""
     inside: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
@@ -193,17 +180,17 @@ async def _all(*jobs: Coroutine[Any, Any, T]) -> list[T]:
 
 
 @asynccontextmanager
-async def _session(check: Any) -> AsyncIterator[Any]:
+async def session(check: Any) -> AsyncIterator[Any]:
     """An aiohttp session; `check`: True or what judges an answer's status."""
     import aiohttp
 
     connector = aiohttp.TCPConnector(ssl=tls())
-    async with aiohttp.ClientSession(connector=connector, raise_for_status=check) as session:
-        yield session
+    async with aiohttp.ClientSession(connector=connector, raise_for_status=check) as opened:
+        yield opened
 
 
 @asynccontextmanager
-async def _exchange(
+async def exchange_at(
     venue: str, at: Endpoints, request_s: float, total_s: float | None = None
 ) -> AsyncIterator[Any]:
     """A ccxt exchange on a session of ours. What goes wrong inside comes out as an error of ours."""
@@ -222,14 +209,14 @@ async def _exchange(
         async with asyncio.timeout(total_s):
             async with asyncio.timeout(request_s):
                 await look_up(at.rest)
-            async with _session(check) as session:
+            async with session(check) as opened:
                 exchange = getattr(ccxt, access.name)(
                     {
-                        "session": session,
+                        "session": opened,
                         "enableRateLimit": True,
                         "timeout": int(request_s * 1000),
                         "number": str,
-                        "options": access.options,
+                        "options": dict(access.options),
                     }
                 )
                 exchange.timeout_on_exit = 0
@@ -249,60 +236,23 @@ async def _exchange(
         raise explain(venue, at.rest, error, total_s or request_s) from error
 
 
-async def _market(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
+async def market_at(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
     """The one market, known to `exchange` from now on."""
     access = _ACCESS[venue]
-    markets = await exchange.fetch_markets({access.one_market: settings.venue_symbol(venue, symbol)})
-    if not markets and not access.says_no:
+    wish = {access.one_market: settings.venue_symbol(venue, symbol)} if access.one_market else {}
+    markets = await getattr(exchange, access.ask)({**access.also, **wish})
+    if not markets and access.lists_none:
         raise ConfigError("symbol", f"{venue} lists no {symbol!r}", "Write it as BASE/QUOTE: BTC/USDT")
     if not markets:
         hint = "A login page or a proxy may stand between; or run without --live"
         raise VenueUnreachable(venue, "what answers lists no market", hint)
     exchange.set_markets(markets)
-    market: dict[str, Any] | None = exchange.markets.get(symbol)
+    market: dict[str, Any] | None = exchange.markets.get(settings.ccxt_symbol(venue, symbol))
     if market is None:
         raise ConfigError("symbol", f"{venue} does not list {symbol!r}", "Write it as BASE/QUOTE: BTC/USDT")
     if market["active"] is False:
         raise ConfigError("symbol", f"{symbol} is not being traded on {venue} now")
     return market
-
-
-async def _candles(
-    venue: str,
-    symbol: str,
-    timeframe: str,
-    bars: int,
-    progress: Progress | None,
-    at: Endpoints,
-    timeout_s: float,
-) -> pd.DataFrame:
-    step_ns = timeframe_ns(timeframe)
-    rows: list[list[Any]] = []
-    async with _exchange(venue, at, timeout_s) as exchange:
-        if timeframe not in exchange.timeframes:
-            known = ", ".join(exchange.timeframes)
-            raise ConfigError("timeframe", f"{venue} has no {timeframe} candles", f"It has {known}")
-        await _market(exchange, venue, symbol)
-        now_ns = min(clock.now_ns(), int(await exchange.fetch_time()) * clock.MILLISECOND)
-        end_ms = now_ns // step_ns * step_ns // clock.MILLISECOND
-        next_ms = end_ms - bars * step_ns // clock.MILLISECOND
-        while next_ms < end_ms:
-            page = await exchange.fetch_ohlcv(symbol, timeframe, next_ms, _PAGE)
-            fresh = [row for row in page if row[0] >= next_ms]
-            if not fresh:
-                break
-            rows += fresh
-            next_ms = fresh[-1][0] + step_ns // clock.MILLISECOND
-            if progress is not None:
-                progress(min(len(rows), bars), bars)
-    return closed_before(_frame(rows), timeframe, now_ns)
-
-
-def _frame(rows: list[list[Any]]) -> pd.DataFrame:
-    stamps = np.array([row[0] for row in rows], "M8[ms]").astype("M8[ns]")
-    index = pd.DatetimeIndex(stamps, tz="UTC", name="ts")
-    columns = np.array([row[1:6] for row in rows], np.float64).reshape(-1, len(COLUMNS))
-    return pd.DataFrame(columns, index=index, columns=list(COLUMNS))
 
 
 def _plain(text: str) -> str:

@@ -46,23 +46,18 @@ class Received(NamedTuple):
     raw: bytes
 
 
-class Stream:
-    """An open connection; made by `connect`."""
+class Inbox:
+    """Frames that wait to be handled, and why no more come."""
 
-    def __init__(self, venue: str, connection: ClientConnection, config: StreamConfig) -> None:
-        self._venue, self._connection, self._config = venue, connection, config
+    def __init__(self, venue: str, max_waiting: int) -> None:
+        self._venue, self._max_waiting = venue, max_waiting
         self._waiting: deque[Received] = deque()
-        self._outgoing: asyncio.Queue[str] = asyncio.Queue()
         self._news = asyncio.Event()
         self._end = ""
-        jobs = [self._read(), self._write()]
-        if config.ping_s is not None:
-            jobs.append(self._ping(config.ping_s))
-        self._tasks = [asyncio.create_task(job) for job in jobs]
 
     def send(self, text: str) -> None:
         """In order, without waiting. A connection that is gone says so in `receive`."""
-        self._outgoing.put_nowait(text)
+        raise NotImplementedError
 
     async def receive(self) -> list[Received]:
         """The next frames, at least one and at most `SLICE`.
@@ -84,30 +79,47 @@ class Stream:
         self._waiting.clear()
         self._finish(reason)
 
+    def _finish(self, reason: str) -> None:
+        self._end = self._end or reason
+        self._news.set()
+
+    def _came(self, raw: bytes) -> None:
+        if self._end:
+            return
+        if len(self._waiting) >= self._max_waiting:
+            self.drop(f"{len(self._waiting)} frames wait to be handled: too slow, started anew")
+            return
+        self._waiting.append(Received(clock.now_ns(), raw))
+        self._news.set()
+
+
+class Stream(Inbox):
+    """An open connection; made by `connect`."""
+
+    def __init__(self, venue: str, connection: ClientConnection, config: StreamConfig) -> None:
+        super().__init__(venue, config.max_waiting)
+        self._connection, self._config = connection, config
+        self._outgoing: asyncio.Queue[str] = asyncio.Queue()
+        jobs = [self._read(), self._write()]
+        if config.ping_s is not None:
+            jobs.append(self._ping(config.ping_s))
+        self._tasks = [asyncio.create_task(job) for job in jobs]
+
+    def send(self, text: str) -> None:
+        self._outgoing.put_nowait(text)
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._connection.close()
 
-    def _finish(self, reason: str) -> None:
-        self._end = self._end or reason
-        self._news.set()
-
     async def _read(self) -> None:
         try:
             while not self._end:
-                raw = await self._connection.recv(decode=False)
-                if len(self._waiting) >= self._config.max_waiting:
-                    self.drop(f"{len(self._waiting)} frames wait to be handled: too slow, started anew")
-                    return
-                self._came(raw)
+                self._came(await self._connection.recv(decode=False))
         except ConnectionClosed as error:
             self._finish(f"the connection ended: {' '.join(str(error).split())}")
-
-    def _came(self, raw: bytes) -> None:
-        self._waiting.append(Received(clock.now_ns(), raw))
-        self._news.set()
 
     async def _ping(self, every_s: float) -> None:
         """The heartbeat of venues that have none of their own."""

@@ -7,10 +7,19 @@ the way to a first price waits for a compiler; both give the same result.
 from __future__ import annotations
 
 from citadel_kit.ladder import side, text
-from citadel_kit.ladder.side import Ints, Ladder
-from citadel_kit.ladder.text import digits, parse_levels, parse_sided
+from citadel_kit.ladder.side import Ints, Ladder, apply_both, sums_both
+from citadel_kit.ladder.text import digits, parse_both, parse_sided
 
-__all__ = ["Ints", "Ladder", "digits", "parse_levels", "parse_sided", "warm_up"]
+__all__ = [
+    "Ints",
+    "Ladder",
+    "apply_both",
+    "digits",
+    "parse_both",
+    "parse_sided",
+    "sums_both",
+    "warm_up",
+]
 
 
 def warm_up() -> None:

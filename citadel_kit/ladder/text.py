@@ -78,6 +78,7 @@ def _behind_text(raw: bytes, i: int) -> int:
     return i
 
 
+@register_jitable
 def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> int:  # noqa: PLR0912
     """Read the first two numbers of each inner list or object of a JSON list into `out`; the count, or < 0.
 
@@ -141,6 +142,16 @@ def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> i
             return BAD_SYNTAX
         i += 1
     return level if depth == 0 else BAD_SYNTAX
+
+
+def _parse_both(
+    bids: bytes, asks: bytes, price_decimals: int, qty_decimals: int, out: Levels
+) -> tuple[int, int]:
+    """`_parse` of both sides in one call, the asks behind the bids; both counts, or one < 0."""
+    bid_count = _parse(bids, price_decimals, qty_decimals, out)
+    if bid_count < 0:
+        return bid_count, 0
+    return bid_count, _parse(asks, price_decimals, qty_decimals, out[bid_count:])
 
 
 @register_jitable
@@ -249,7 +260,11 @@ def _digits(levels: Levels, out: Bytes) -> int:
     return end
 
 
-_SOURCES: Final[dict[str, Any]] = {"parse": _parse, "sided": _parse_sided, "digits": _digits}
+_SOURCES: Final[dict[str, Any]] = {
+    "parse": _parse_both,
+    "sided": _parse_sided,
+    "digits": _digits,
+}
 _COMPILED: Final[dict[str, Any]] = {
     name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
 }
@@ -259,24 +274,24 @@ kernels: Final[dict[str, Any]] = dict(_SOURCES)
 
 def warm_up() -> None:
     out = np.zeros((1, 2), np.int64)
-    _COMPILED["parse"](b'[["1","1"]]', 0, 0, out)
+    _COMPILED["parse"](b'[["1","1"]]', b"[]", 0, 0, out)
     _COMPILED["sided"](b'[["buy","1","1"]]', 0, 0, out, out)
     _COMPILED["digits"](out, np.empty(40, np.uint8))
     kernels.update(_COMPILED)
 
 
-def parse_levels(raw: bytes, price_decimals: int, qty_decimals: int) -> Levels:
-    """Levels of a JSON list as a venue writes it: `[["61737.63000000","0.5"], …]` or a list of objects.
+def parse_both(bids: bytes, asks: bytes, price_decimals: int, qty_decimals: int) -> tuple[Levels, Levels]:
+    """Levels of two JSON lists as a venue writes them: `[["61737.63000000","0.5"], …]`, or of objects.
 
     Raises ValueError for anything else, for a negative number, or for one that the decimals can't hold.
     """
-    if not raw.startswith(b"["):
+    if not (bids.startswith(b"[") and asks.startswith(b"[")):
         raise ValueError(PROBLEMS[BAD_SYNTAX])
-    out = np.empty((_room(raw), 2), np.int64)
-    count = kernels["parse"](raw, price_decimals, qty_decimals, out)
-    if count < 0:
-        raise ValueError(PROBLEMS[count])
-    return out[:count]
+    out = np.empty((_room(bids) + _room(asks), 2), np.int64)
+    bid_count, ask_count = kernels["parse"](bids, asks, price_decimals, qty_decimals, out)
+    if bid_count < 0 or ask_count < 0:
+        raise ValueError(PROBLEMS[min(bid_count, ask_count)])
+    return out[:bid_count], out[bid_count : bid_count + ask_count]
 
 
 def _room(raw: bytes) -> int:
@@ -288,7 +303,7 @@ def parse_sided(raw: bytes, price_decimals: int, qty_decimals: int) -> tuple[Lev
     """Bids and asks of a JSON list that mixes them, each in the order of the list.
 
     A level is `["buy", "61737.63", "0.5"]`, or an object with `side`, `price_level` and `new_quantity` among
-    its members. Raises ValueError as `parse_levels` does, and for any other name of a side.
+    its members. Raises ValueError as `parse_both` does, and for any other name of a side.
     """
     if not raw.startswith(b"["):
         raise ValueError(PROBLEMS[BAD_SYNTAX])

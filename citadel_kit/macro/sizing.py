@@ -175,7 +175,8 @@ def whole_lots(fraction: float, equity: float, price: float, instrument: Instrum
     value = abs(fraction) * equity
     if not (np.isfinite(value) and value > 0 and np.isfinite(price) and price > 0):
         return 0
-    units = int(value / (price * instrument.contract_size) * 10**instrument.qty_decimals)
+    worth = instrument.contract_size * (1.0 if instrument.inverse else price)
+    units = int(value / worth * 10**instrument.qty_decimals)
     units -= units % instrument.lot
     smallest = instrument.min_notional / 10 ** (instrument.price_decimals + instrument.qty_decimals)
-    return units if instrument.qty(units) * price * instrument.contract_size >= smallest else 0
+    return units if instrument.qty(units) * worth >= smallest else 0

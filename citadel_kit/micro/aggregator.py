@@ -33,6 +33,7 @@ class DataAggregator:
     through a `conversions` instrument (such as `USDT/USD`) whose own top is handed in by `update` as every
     other; without a fresh one they stand apart (`GlobalQuote.apart`). At most one conversion a currency.
     `fees`, of every venue, are needed for `opportunities`. `unverified`: venues whose books nobody checks.
+    Inverse contracts are in no quote and no opportunity.
 
     A venue is out at once by `drop`, else within `QuoteConfig.max_silence_ns` of its last frame: the caller
     tells of frames by `heard`. A crossed quote is shown as crossed, never mended. Venue or symbol in another
@@ -54,7 +55,8 @@ class DataAggregator:
         if len(bases) != 1:
             raise ConfigError("instruments", f"one base asset is compared across venues, not {sorted(bases)}")
         self.currency = currency or currencies(instruments[0].symbol)[1]
-        self._units = scale(instruments, self.config.min_notional)
+        self._units = units = scale(instruments, self.config.min_notional)
+        self._price_scale, self._qty_scale = 10**units.price_decimals, 10**units.qty_decimals
         self._seeks = fees is not None
         self._unverified = frozenset(unverified)
         self._opportunities = Opportunities()
@@ -126,8 +128,10 @@ class DataAggregator:
     def left_out(self, venue: str, symbol: str, now_ns: int) -> str:
         """Why this instrument is not in the common quote, and what would bring it in; empty where it is."""
         source = self._source(venue, symbol)
+        if isinstance(source, Quoted) and source.instrument.inverse:
+            return f"{symbol} is an inverse contract: its quantities are sums of {source.currency}"
         if not self._counts(source):
-            return f"{venue} is unverified; verified_only=False lets it count"
+            return f"{venue} is UNVERIFIED; QuoteConfig(verified_only=False) lets it count"
         if problem := source.fault(now_ns):
             return problem
         if isinstance(source, Conversion) or source.at_home:
@@ -158,7 +162,11 @@ class DataAggregator:
         return source
 
     def _counts(self, source: Source) -> bool:
-        return not (self.config.verified_only and source.instrument.venue in self._unverified)
+        """Ever? An inverse contract does not: its quantities are no quantities of the base asset."""
+        instrument = source.instrument
+        if instrument.inverse and isinstance(source, Quoted):
+            return False
+        return not (self.config.verified_only and instrument.venue in self._unverified)
 
     def _add(self, source: Quoted | Conversion) -> None:
         key = source.instrument.venue, source.instrument.symbol
@@ -197,7 +205,7 @@ class DataAggregator:
             price, qty = (row.home_ask if home else row.ask), row.ask_qty
             if price and (not ask or price < ask or (price == ask and qty > ask_qty)):
                 seller, ask, ask_qty = row, price, qty
-        scale, amount = 10**self._units.price_decimals, 10**self._units.qty_decimals
+        scale, amount = self._price_scale, self._qty_scale
         return GlobalQuote(
             bid=bid / scale if buyer else nan,
             bid_qty=bid_qty / amount if buyer else nan,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn, Protocol
 
 from citadel_kit.errors import BookCorrupt, SequenceGap
-from citadel_kit.ladder import Ints, Ladder
+from citadel_kit.ladder import Ints, Ladder, apply_both, sums_both
 from citadel_kit.types import BookTop, BookUpdate, Instrument, Levels, Link, Quote, Side
 
 CHECKS = ("checksums_right", "checksums_wrong", "crossed")
@@ -42,6 +42,7 @@ class Book:
         """Forget everything: a disconnect destroys the book."""
         self._bids.clear()
         self._asks.clear()
+        self._top: BookTop | None = None
         self.seq = -1
         self.recv_ns = 0
         self.exch_ns = 0
@@ -82,22 +83,25 @@ class Book:
         return same
 
     def top(self) -> BookTop:
-        return BookTop(self.recv_ns, self.exch_ns, self.seq, *self._bids.best(), *self._asks.best())
+        """The same object until the book changes."""
+        if self._top is None:
+            self._top = BookTop(self.recv_ns, self.exch_ns, self.seq, *self._bids.best(), *self._asks.best())
+        return self._top
 
     def levels(self, side: int, depth: int) -> Levels:
         """The best `depth` levels of a side, best first; a copy."""
         return (self._bids if side == Side.BUY else self._asks).levels(depth)
 
-    def sums(self, side: int, depths: Ints) -> list[float]:
-        """Quantity of the best levels of a side, down to each of the ascending `depths`, for metrics."""
-        return (self._bids if side == Side.BUY else self._asks).sums(depths)
+    def sums(self, depths: Ints) -> list[float]:
+        """Quantity of the best levels down to each of the ascending `depths`: of the bids, then the asks."""
+        return sums_both(self._bids, self._asks, depths)
 
     def qty_at(self, side: int, price: int) -> int:
         return (self._bids if side == Side.BUY else self._asks).qty_at(price)
 
     def _apply(self, update: BookUpdate) -> None:
-        self._bids.apply(update.bids, self._depth)
-        self._asks.apply(update.asks, self._depth)
+        apply_both(self._bids, self._asks, update.bids, update.asks, self._depth)
+        self._top = None
         self.seq, self.recv_ns, self.exch_ns = update.last_seq, update.recv_ns, update.exch_ns
         bid, ask = self._bids.best()[0], self._asks.best()[0]
         if bid and ask and bid >= ask:

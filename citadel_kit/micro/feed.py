@@ -38,6 +38,7 @@ class BookFeed:
 
     def __init__(self, instrument: Instrument, codec: Codec, config: SessionConfig, request_id: int) -> None:
         self.instrument = instrument
+        self.verified = codec.verified
         self.book = Book(instrument, codec)
         self.path = codec.snapshot_path(instrument)
         self.state = FeedState.INIT

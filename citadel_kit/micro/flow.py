@@ -7,21 +7,20 @@ until then it says NaN.
 
 from __future__ import annotations
 
-from math import isnan, nan
+from math import nan
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro import windows
+from citadel_kit.micro.book import Book
 from citadel_kit.micro.feed import BookFeed
-from citadel_kit.types import BookTop, FeedState, Instrument, Side, Trade, VenueView
+from citadel_kit.types import BookTop, FeedState, Instrument, Trade, VenueView
 
 DEPTHS: Final = (1, 5, 10)
 """Levels a side over which the imbalance is taken."""
-SHARES: Final = (0.1, 0.5, 0.9)
-"""Of the time: the spread's quantiles."""
-_SHARES: Final = np.array(SHARES)
+SHARES: Final = windows.SHARES
 _DEPTHS: Final = np.array(DEPTHS)
 
 
@@ -40,6 +39,12 @@ def microprice(bid: float, bid_qty: float, ask: float, ask_qty: float) -> float:
     """The mid weighted by the opposite side's quantity (Stoikov, first order); NaN where nothing rests."""
     total = bid_qty + ask_qty
     return (bid * ask_qty + ask * bid_qty) / total if total > 0 else nan
+
+
+def _touch(instrument: Instrument, price: int, qty: int) -> tuple[float, float]:
+    if not price:
+        return nan, nan
+    return instrument.price(price), instrument.base_qty(price, qty)
 
 
 class FlowConfig(NamedTuple):
@@ -65,6 +70,24 @@ class Reading(NamedTuple):
     volatility_bps: float
 
 
+class BookNumbers(NamedTuple):
+    """What one state of a book shows, in quote currency and base units; NaN where there is nothing."""
+
+    bid: float
+    bid_qty: float
+    ask: float
+    ask_qty: float
+    spread_bps: float
+    imbalance: tuple[float, float, float]
+    microprice: float
+
+
+_NO_SPREADS: Final = (nan, nan, nan)
+_NOTHING: Final = Reading(_NO_SPREADS, nan, nan, nan, nan)
+_NO_TOP: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
+_NO_NUMBERS: Final = BookNumbers(nan, nan, nan, nan, nan, (nan, nan, nan), nan)
+
+
 class Flow:
     """One instrument's flow over the last seconds, in memory of fixed size.
 
@@ -80,6 +103,8 @@ class Flow:
       bps per √second: × √t for t seconds, × √31,557,600 for a year. NaN while less than half of the returns
       are known.
 
+    Of inverse contracts `order_flow` and `signed_volume` are always NaN.
+
     What happens across a hole (`lost`) is unknown: neither a return nor an order flow spans it.
     """
 
@@ -87,12 +112,16 @@ class Flow:
         c = config or FlowConfig()
         if min(c) <= 0 or c.window_ns % c.slots or c.spread_window_ns % c.spread_slots:
             raise ConfigError("flow", f"{c}: a part is not positive, or a window no multiple of its slots")
-        self._base = instrument.contract_size / 10**instrument.qty_decimals
+        # Sums of inverse contracts are sums of money, over many prices: nothing in base units.
+        size = nan if instrument.inverse else instrument.contract_size
+        self._base = size / 10**instrument.qty_decimals
         self._half_ns = c.window_ns / 2
         slot_ns, spread_slot_ns = c.window_ns // c.slots, c.spread_window_ns // c.spread_slots
         shape = windows.Shape(c.slots, slot_ns, c.spread_slots, spread_slot_ns, c.returns, c.grid_ns)
         self._windows = windows.arrays(shape)
-        self._out = np.zeros(windows.QUANTILES + len(SHARES))
+        self._out = np.zeros(windows.READ_SIZE)
+        self._instrument = instrument
+        self._shown, self._numbers = _NO_TOP, _NO_NUMBERS
 
     def on_top(self, now_ns: int, top: BookTop) -> None:
         """The top of a LIVE book; a one-sided one counts as none."""
@@ -107,30 +136,46 @@ class Flow:
 
     def read(self, now_ns: int) -> Reading:
         """As of now, which moves the windows on."""
-        windows.kernels["read"](*self._windows, now_ns, _SHARES, self._out)
+        windows.kernels["read"](*self._windows, now_ns, self._out)
+        flow, bought, sold, covered_ns, volatility, low, middle, high = self._out.tolist()
         # One NaN for all, so that two snapshots of the same state are equal.
-        known = [nan if isnan(value) else value for value in self._out.tolist()]
-        flow, bought, sold, covered_ns, volatility, low, middle, high = known
+        spreads = (low, middle, high) if low > 0 else _NO_SPREADS
+        if not volatility >= 0:
+            volatility = nan
         if covered_ns < self._half_ns:
-            return Reading((low, middle, high), nan, nan, nan, volatility)
+            return Reading(spreads, nan, nan, nan, volatility)
         signed = (bought - sold) * self._base
-        return Reading((low, middle, high), flow * self._base, signed, imbalance(bought, sold), volatility)
+        return Reading(spreads, flow * self._base, signed, imbalance(bought, sold), volatility)
+
+    def numbers(self, book: Book) -> BookNumbers:
+        """Of a LIVE book. It is looked at again only when it has changed."""
+        top = book.top()
+        if top is not self._shown:
+            bid, bid_qty = _touch(self._instrument, top.bid, top.bid_qty)
+            ask, ask_qty = _touch(self._instrument, top.ask, top.ask_qty)
+            bid_1, bid_5, bid_10, ask_1, ask_5, ask_10 = book.sums(_DEPTHS)
+            self._numbers = BookNumbers(
+                bid,
+                bid_qty,
+                ask,
+                ask_qty,
+                spread_bps(bid, ask),
+                (imbalance(bid_1, ask_1), imbalance(bid_5, ask_5), imbalance(bid_10, ask_10)),
+                microprice(bid, bid_qty, ask, ask_qty),
+            )
+            self._shown = top
+        return self._numbers
 
 
 def venue_view(
     feed: BookFeed, flow: Flow, last_ns: int, now_ns: int, counts: dict[str, int], left_out: str
 ) -> VenueView:
     """The state of one book for the outside. `last_ns`: when the venue's last frame of any kind came."""
-    instrument, live = feed.instrument, feed.state == FeedState.LIVE
-    top = feed.book.top() if live else _NO_TOP
-    bid, bid_qty = _touch(instrument, top.bid, top.bid_qty)
-    ask, ask_qty = _touch(instrument, top.ask, top.ask_qty)
-    bids = feed.book.sums(Side.BUY, _DEPTHS) if live else _NO_SUMS
-    asks = feed.book.sums(Side.SELL, _DEPTHS) if live else _NO_SUMS
-    one, five, ten = map(imbalance, bids, asks)
+    live = feed.state == FeedState.LIVE
+    bid, bid_qty, ask, ask_qty, spread, imbalances, micro = flow.numbers(feed.book) if live else _NO_NUMBERS
     reading = flow.read(now_ns) if live else _NOTHING
     return VenueView(
-        venue=instrument.venue,
+        venue=feed.instrument.venue,
         state=feed.state,
         state_reason=feed.reason,
         age_ns=now_ns - last_ns if last_ns >= 0 else -1,
@@ -139,9 +184,9 @@ def venue_view(
         ask=ask,
         bid_qty=bid_qty,
         ask_qty=ask_qty,
-        spread_bps=spread_bps(bid, ask),
-        imbalance=(one, five, ten),
-        microprice=microprice(bid, bid_qty, ask, ask_qty),
+        spread_bps=spread,
+        imbalance=imbalances,
+        microprice=micro,
         counts=counts | feed.counts,
         spread_quantiles=reading.spread_quantiles,
         order_flow=reading.order_flow,
@@ -149,15 +194,5 @@ def venue_view(
         trade_imbalance=reading.trade_imbalance,
         volatility_bps=reading.volatility_bps,
         left_out=left_out,
+        verified=feed.verified,
     )
-
-
-_NOTHING: Final = Reading((nan, nan, nan), nan, nan, nan, nan)
-_NO_TOP: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
-_NO_SUMS: Final = [0.0] * len(DEPTHS)
-
-
-def _touch(instrument: Instrument, price: int, qty: int) -> tuple[float, float]:
-    if not price:
-        return nan, nan
-    return instrument.price(price), instrument.qty(qty) * instrument.contract_size

@@ -26,6 +26,8 @@ class GateConfig(NamedTuple):
     """Since the target venue's last frame of any kind, and of the snapshot that says so."""
     max_notional: float = 100_000.0
     """Of one entry, in the quote currency."""
+    verified_only: bool = True
+    """False: entries pass on a venue whose books can't be verified, too."""
 
 
 class Exposure(NamedTuple):
@@ -39,6 +41,8 @@ class Exposure(NamedTuple):
     """An entry on this signal works already, or has filled: running a cell again must not buy again."""
     notional: float
     """Of the intent at the venue's ask, in the quote currency."""
+    inverse: bool = False
+    """Is it in inverse contracts? Positions and profit are counted in base units, which these are not."""
 
 
 NOTHING_KNOWN: Final = Exposure(0, 0, True, math.nan)
@@ -50,6 +54,7 @@ class Reason(StrEnum):
 
     VENUE_UNKNOWN = "venue_unknown"
     BOOK_NOT_LIVE = "book_not_live"
+    VENUE_UNVERIFIED = "venue_unverified"
     QUOTE_MISSING = "quote_missing"
     """One-sided, empty, crossed in itself, or NaN."""
     QUOTE_STALE = "quote_stale"
@@ -71,6 +76,7 @@ class Reason(StrEnum):
     NOTIONAL = "notional"
     NOT_REDUCING = "not_reducing"
     SYMBOL = "symbol"
+    INVERSE = "inverse"
     ERROR = "error"
     """The gate itself failed."""
 
@@ -86,11 +92,13 @@ FOR_EXITS: Final = (
     Reason.QUANTITY,
     Reason.NOT_REDUCING,
     Reason.SYMBOL,
+    Reason.INVERSE,
 )
 
 # By name, as plain ints: Numba knows no enum of strings.
 _VENUE_UNKNOWN: Final = BIT[Reason.VENUE_UNKNOWN]
 _BOOK_NOT_LIVE: Final = BIT[Reason.BOOK_NOT_LIVE]
+_VENUE_UNVERIFIED: Final = BIT[Reason.VENUE_UNVERIFIED]
 _QUOTE_MISSING: Final = BIT[Reason.QUOTE_MISSING]
 _QUOTE_STALE: Final = BIT[Reason.QUOTE_STALE]
 _SPREAD: Final = BIT[Reason.SPREAD]
@@ -110,6 +118,7 @@ _QUANTITY: Final = BIT[Reason.QUANTITY]
 _NOTIONAL: Final = BIT[Reason.NOTIONAL]
 _NOT_REDUCING: Final = BIT[Reason.NOT_REDUCING]
 _SYMBOL: Final = BIT[Reason.SYMBOL]
+_INVERSE: Final = BIT[Reason.INVERSE]
 
 
 class Facts(NamedTuple):
@@ -117,6 +126,7 @@ class Facts(NamedTuple):
 
     is_entry: bool
     venue_known: bool
+    verified: bool
     state: int
     """FeedState"""
     age_ns: int
@@ -147,6 +157,7 @@ class Facts(NamedTuple):
     reducing: int
     signal_used: bool
     notional: float
+    inverse: bool
 
 
 def judge(
@@ -176,6 +187,8 @@ def check(config: GateConfig, facts: Facts) -> int:
         mask |= _QUANTITY
     if not f.symbol_ok:
         mask |= _SYMBOL
+    if f.inverse:
+        mask |= _INVERSE
     if f.is_entry:
         return mask | _check_entry(config, f)
     if not (f.side * f.position < 0 and f.qty + f.reducing <= abs(f.position)):
@@ -189,10 +202,12 @@ def _check_book(config: GateConfig, f: Facts) -> int:
     if f.state != FeedState.LIVE:
         return _BOOK_NOT_LIVE
     mask = 0
+    if f.is_entry and config.verified_only and not f.verified:
+        mask |= _VENUE_UNVERIFIED
     if not (0.0 < f.bid < f.ask < math.inf and f.bid_qty > 0.0 and f.ask_qty > 0.0):
-        mask = _QUOTE_MISSING
+        mask |= _QUOTE_MISSING
     elif f.is_entry and not f.spread_bps <= config.max_spread_bps:
-        mask = _SPREAD
+        mask |= _SPREAD
     if f.is_entry and not 0 <= f.age_ns <= config.max_age_ns:
         mask |= _QUOTE_STALE
     return mask
@@ -242,6 +257,7 @@ def gather(intent: OrderIntent, snapshot: MicroSnapshot, now_ns: int, exposure: 
     return Facts(
         is_entry=intent.purpose not in (Purpose.REDUCE, Purpose.EXIT),
         venue_known=view is not None,
+        verified=view is not None and view.verified,
         state=int(view.state) if view else int(FeedState.INIT),
         age_ns=_age(view, snapshot.asof_ns, now_ns),
         bid=float(view.bid) if view else math.nan,
@@ -270,6 +286,7 @@ def gather(intent: OrderIntent, snapshot: MicroSnapshot, now_ns: int, exposure: 
         reducing=exposure.reducing,
         signal_used=bool(exposure.signal_used),
         notional=float(exposure.notional),
+        inverse=bool(exposure.inverse),
     )
 
 
@@ -301,6 +318,7 @@ def _say(
         Reason.QUOTE_MISSING: f"its quote is not two-sided: bid {f.bid:g} × {f.bid_qty:g}, "
         f"ask {f.ask:g} × {f.ask_qty:g}",
         Reason.QUOTE_STALE: f"its quote is {age}; max_age_ns allows {config.max_age_ns / 1e6:.0f} ms",
+        Reason.VENUE_UNVERIFIED: "nothing proves its books; GateConfig.verified_only=False lets it trade",
         Reason.SPREAD: f"its spread is {f.spread_bps:.2f} bps; max_spread_bps is {config.max_spread_bps:g}",
         Reason.GLOBAL_MISSING: "there is no global quote; wait until a venue is LIVE",
         Reason.GLOBAL_CROSSED: f"the global quote is crossed: bid {f.global_bid:g} at "
@@ -321,6 +339,7 @@ def _say(
         Reason.NOTIONAL: f"its value is {f.notional:,.2f}; max_notional is {config.max_notional:,.0f}",
         Reason.NOT_REDUCING: f"it would not make the position of {f.position} units smaller: "
         f"side {Side(f.side).name}, {f.qty} more than {f.reducing} on their way",
+        Reason.INVERSE: "inverse contracts are shown, not traded: choose a spot or linear instrument",
         Reason.SYMBOL: f"the intent is for {intent.symbol}, the engine trades {snapshot.symbol}",
     }
     return texts[reason]

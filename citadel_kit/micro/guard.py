@@ -37,6 +37,12 @@ class Trip(IntEnum):
     HAND = 3
 
 
+# As plain ints: looking a member up and asking its value costs more than all the rest of an update.
+_NONE: Final = Trip.NONE.value
+_FALL: Final = Trip.FALL.value
+_SPREAD: Final = Trip.SPREAD.value
+
+
 class GuardConfig(NamedTuple):
     fall_bps: float = 200.0
     window_ns: int = 10_000_000_000
@@ -56,6 +62,8 @@ class GuardState(NamedTuple):
     """Number of the newest bucket since the epoch."""
     peaks: tuple[float, ...]
     """Highest mid per bucket, newest first; 0 where there was none."""
+    highest: float
+    """Of `peaks`."""
     wide_since_ns: int
     """-1: the spread is not too wide."""
 
@@ -72,7 +80,7 @@ def check(config: GuardConfig) -> None:
 @register_jitable
 def fresh(now_ns: int) -> GuardState:
     """Armed, with no past."""
-    return GuardState(Trip.NONE.value, 0, 0.0, now_ns, 0, _EMPTY, -1)
+    return GuardState(_NONE, 0, 0.0, now_ns, 0, _EMPTY, 0.0, -1)
 
 
 @register_jitable
@@ -82,33 +90,39 @@ def on_quote(
     """A new global quote. The first trip stands; later ones don't replace it."""
     s, now_ns = state, max(now_ns, state.now_ns)
     bucket = now_ns // _width(config)
-    peaks = _rolled(s.peaks, bucket - s.bucket)
+    peaks, highest = s.peaks, s.highest
+    if bucket != s.bucket:
+        peaks = _rolled(peaks, bucket - s.bucket)
+        highest = _highest(peaks)
     fall_bps = 0.0
     if 0.0 < mid < math.inf:
-        peaks = (max(peaks[0], mid),) + peaks[1:]  # noqa: RUF005 - Numba knows no unpacking here
-        highest = _highest(peaks)
+        if mid > peaks[0]:
+            peaks = (mid,) + peaks[1:]  # noqa: RUF005 - Numba knows no unpacking here
+            highest = max(highest, mid)
         fall_bps = (highest - mid) * 1e4 / highest
     wide_since_ns = s.wide_since_ns
     if spread_bps > config.max_spread_bps:
         wide_since_ns = now_ns if wide_since_ns < 0 else wide_since_ns
     elif spread_bps >= 0.0:
         wide_since_ns = -1
-    if s.tripped != Trip.NONE:
-        return GuardState(s.tripped, s.tripped_ns, s.measured_bps, now_ns, bucket, peaks, wide_since_ns)
+    if s.tripped != _NONE:
+        return GuardState(
+            s.tripped, s.tripped_ns, s.measured_bps, now_ns, bucket, peaks, highest, wide_since_ns
+        )
     if fall_bps > config.fall_bps:
-        return GuardState(Trip.FALL.value, now_ns, fall_bps, now_ns, bucket, peaks, wide_since_ns)
+        return GuardState(_FALL, now_ns, fall_bps, now_ns, bucket, peaks, highest, wide_since_ns)
     if spread_bps > config.max_spread_bps and now_ns - wide_since_ns >= config.spread_hold_ns:
-        return GuardState(Trip.SPREAD.value, now_ns, spread_bps, now_ns, bucket, peaks, wide_since_ns)
-    return GuardState(Trip.NONE.value, 0, 0.0, now_ns, bucket, peaks, wide_since_ns)
+        return GuardState(_SPREAD, now_ns, spread_bps, now_ns, bucket, peaks, highest, wide_since_ns)
+    return GuardState(_NONE, 0, 0.0, now_ns, bucket, peaks, highest, wide_since_ns)
 
 
 @register_jitable
 def trip(state: GuardState, now_ns: int, code: int) -> GuardState:
     """By hand, or by a rule that lives elsewhere. A guard that is tripped already keeps its first cause."""
     s = state
-    if s.tripped != Trip.NONE:
+    if s.tripped != _NONE:
         return s
-    return GuardState(code, now_ns, 0.0, max(now_ns, s.now_ns), s.bucket, s.peaks, s.wide_since_ns)
+    return GuardState(code, now_ns, 0.0, max(now_ns, s.now_ns), s.bucket, s.peaks, s.highest, s.wide_since_ns)
 
 
 @register_jitable

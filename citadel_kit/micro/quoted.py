@@ -202,8 +202,12 @@ class Quoted(Source):
 
     def convert(self) -> None:
         """The quote or its conversion changed."""
+        if self.at_home:
+            self.home_bid, self.home_ask = self.bid, self.ask
+            self.home_sold, self.home_bought = self.sold, self.bought
+            return
         rate = self.conversion
-        quoted = taken = AT_PAR if self.at_home else NOTHING
+        quoted = taken = NOTHING
         if rate is not None and rate.top is not None:
             quoted, taken = rate.quoted, rate.taken
         self.home_bid, self.home_ask = quoted.bid(self.bid), quoted.ask(self.ask)

@@ -23,6 +23,7 @@ needs a new connection (C):
     any       no heartbeat for `reconnect_ns`              GAP       Connect
     any       a subscription is refused                    GAP       Connect, after the longest back-off
     any       the connection is `life_ns` old              GAP       Connect
+    any       the venue says that it will end it           GAP       Connect
     any       connection closed                            INIT      Connect after a back-off
 
 The heartbeat is the venue's own; where it has none, the answer to our ping once a second: the venue's, or, as
@@ -60,6 +61,7 @@ from citadel_kit.types import (
     Heartbeat,
     Instrument,
     Quote,
+    Shutdown,
     Trade,
     Unknown,
 )
@@ -210,6 +212,8 @@ class Session:
             self._on_seq(event.seq, recv_ns, out)
         elif isinstance(event, Ack):
             self._on_ack(event, out)
+        elif isinstance(event, Shutdown):
+            self._give_up(0, f"renewed before the venue ends it: {event.message}", out)
         elif isinstance(event, Unknown):
             self.counts["unknown"] += 1
 

@@ -54,9 +54,13 @@ BUCKETS: Final = 380
 GRID_MID: Final = -2
 MID: Final = -1
 
+SHARES: Final = (0.1, 0.5, 0.9)
+"""Of the time: the spread's quantiles."""
+
 # Members of what `read` writes: the sums, then these.
 VOLATILITY: Final = 4
 QUANTILES: Final = 5
+READ_SIZE: Final = QUANTILES + len(SHARES)
 
 
 @register_jitable
@@ -176,12 +180,10 @@ def _on_trade(
     sums[slot, BOUGHT if side == Side.BUY else SOLD] += qty
 
 
-def _read(
-    state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int, shares: Floats, out: Floats
-) -> None:
-    """Write the windows as of now: sums by column, volatility, the quantiles of the ascending `shares`.
+def _read(state: Ints, sums: Floats, spreads: Ints, returns: Floats, now: int, out: Floats) -> None:
+    """Write the windows as of now: sums by column, volatility, the quantiles of the ascending `SHARES`.
 
-    Volatility is NaN while fewer than half of the returns are known, a quantile while nothing is.
+    Volatility is NaN while fewer than half of the returns are known, all quantiles while nothing is.
     """
     _elapse(state, sums, spreads, returns, now)
     flow = bought = sold = covered = 0.0
@@ -201,9 +203,9 @@ def _read(
         out[VOLATILITY] = 1e4 * math.sqrt(square / (known * (state[GRID_NS] / 1e9)))
     total = spreads[-1].sum()
     below, index = 0, -1
-    for i in range(shares.shape[0]):
+    for i in range(len(SHARES)):
         out[QUANTILES + i] = math.nan
-        while total > 0 and (index < 0 or below < shares[i] * total):
+        while total > 0 and (index < 0 or below < SHARES[i] * total):
             index += 1
             below += spreads[-1, index]
         if total > 0:
@@ -239,8 +241,8 @@ def arrays(shape: Shape) -> tuple[Ints, Floats, Ints, Floats]:
 
 def warm_up() -> None:
     """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
-    windows, out = arrays(Shape(2, 1, 2, 1, 2, 1)), np.zeros(QUANTILES + 1)
+    windows, out = arrays(Shape(2, 1, 2, 1, 2, 1)), np.zeros(READ_SIZE)
     _COMPILED["on_top"](*windows, 1, 1, 1, 2, 1)
     _COMPILED["on_trade"](*windows, 2, 1, 1)
-    _COMPILED["read"](*windows, 3, np.zeros(1), out)
+    _COMPILED["read"](*windows, 3, out)
     kernels.update(_COMPILED)

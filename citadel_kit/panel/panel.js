@@ -56,7 +56,7 @@ function showMarket(ui, view, digits, later) {
   ui.quote.set("imbalance", fixed(quote.imbalance, 2, true));
   ui.venues.show(venues, (cells, v) => {
     put(cells[0], v.venue);
-    put(cells[1], v.state, tone[v.state]);
+    put(cells[1], v.standing, v.verified || v.state !== "LIVE" ? tone[v.state] : "ck-warn");
     put(cells[2], fixed(v.bid, price));
     put(cells[3], fixed(v.bid_qty, qty));
     put(cells[4], fixed(v.ask, price));

@@ -119,7 +119,7 @@ def venue_rows(shown: View) -> list[tuple[str, ...]]:
     return [
         (
             venue["venue"],
-            venue["state"],
+            venue["standing"],
             _price(venue["bid"]),
             _price(venue["ask"]),
             _bps(venue["spread_bps"]),

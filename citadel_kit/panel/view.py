@@ -91,6 +91,8 @@ def _venue(venue: VenueView) -> View:
     return {
         "venue": venue.venue,
         "state": FeedState(venue.state).name,
+        "verified": venue.verified,
+        "standing": venue.standing,
         "state_reason": venue.state_reason,
         "age_ms": _age_ms(venue.age_ns),
         "book_age_ms": _age_ms(venue.book_age_ns),

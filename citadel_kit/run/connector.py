@@ -13,13 +13,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+
+from msgspec.structs import replace
 
 from citadel_kit import settings
 from citadel_kit.clock import MILLISECOND
 from citadel_kit.errors import CitadelError, ConfigError, EngineClosed
+from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.micro.gate import GateConfig, Reason
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.matching import QueueConfig
@@ -52,7 +54,8 @@ class HybridConnector:
     again. Use it as a context manager, or call `close()`; at exit it closes itself. Closing cancels every
     working order first.
 
-    `fees` are those of each venue; without them its published first tier.
+    `fees` are those of each venue; without them its published first tier. Of an UNVERIFIED venue nothing
+    counts but with `verified_only=False`, in `quotes` for the global quote, in `gate` for entries.
     """
 
     def __init__(
@@ -61,20 +64,24 @@ class HybridConnector:
         *,
         gate: GateConfig | None = None,
         guard: GuardConfig | None = None,
+        quotes: QuoteConfig | None = None,
         session: SessionConfig | None = None,
         queue: QueueConfig | None = None,
         latency: Latency | None = None,
         fees: Mapping[str, settings.Fees] | None = None,
         name: str = "main",
     ) -> None:
-        self.name, self._driver = name, driver
-        instruments = {instrument.venue: instrument for _, instrument in driver.feeds}
-        broker = PaperBroker(instruments.values(), latency=latency or Latency(), queue=queue or QueueConfig())
+        self.name, self.mode, self._driver = name, driver.mode, driver
+        self.instruments: Mapping[str, Instrument] = {i.venue: i for _, i in driver.feeds}
+        configs = session or SessionConfig(), gate or GateConfig(), guard or GuardConfig()
+        broker = PaperBroker(
+            self.instruments.values(), latency=latency or Latency(), queue=queue or QueueConfig()
+        )
         self._engine = Engine(
             driver.feeds,
             broker,
-            fees or {venue: settings.fees(venue) for venue in instruments},
-            EngineConfig(session or SessionConfig(), gate or GateConfig(), guard or GuardConfig()),
+            fees or {venue: driver.fees.get(venue) or settings.fees(venue) for venue in self.instruments},
+            EngineConfig(*configs, quotes or QuoteConfig()),
             mode=driver.mode,
             feed_shows_our_orders=driver.feed_shows_our_orders,
             conversions=driver.conversions,
@@ -93,7 +100,7 @@ class HybridConnector:
                 _running[name] = self
             self._thread.start()
             try:
-                self._run(driver.start(self._engine, self._publish, self._die))
+                self._run(lambda: driver.start(self._engine, self._publish, self._die))
             except BaseException:
                 self.close()
                 raise
@@ -108,14 +115,6 @@ class HybridConnector:
         """Snapshots later than `since_ns`, oldest first: ten a second of market time, the newest 3,000."""
         with self._past_lock:
             return [snapshot for snapshot in self._past if snapshot.asof_ns > since_ns]
-
-    @property
-    def mode(self) -> str:
-        return self._engine.mode
-
-    @property
-    def instruments(self) -> Mapping[str, Instrument]:
-        return self._engine.instruments
 
     def fills(self) -> Sequence[Fill]:
         """All fills so far, oldest first."""
@@ -198,7 +197,7 @@ class HybridConnector:
                 failures.append(error)
                 return True
 
-        self._run(self._driver.play(seconds, stop_safely))
+        self._run(lambda: self._driver.play(seconds, stop_safely))
         if failures:
             raise failures[0]
         return self._latest
@@ -250,7 +249,7 @@ class HybridConnector:
 
     def __repr__(self) -> str:
         shown = self._latest
-        books = ", ".join(f"{v.venue} {v.state.name}" for v in shown.venues)
+        books = ", ".join(f"{v.venue} {v.standing}" for v in shown.venues)
         return f"<HybridConnector {self.name!r} {self.mode} {shown.symbol}: {shown.engine}; {books}>"
 
     # --- the engine's thread ------------------------------------------------------------------
@@ -309,15 +308,13 @@ class HybridConnector:
             finally:
                 self._publish()
 
-        return self._run(on_loop())
+        return self._run(on_loop)
 
-    def _run(self, job: Coroutine[Any, Any, T]) -> T:
+    def _run(self, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Await on the engine's thread. An interrupt of the cell cancels the job and leaves the engine."""
         if self._thread.is_current:
-            job.close()
             raise ConfigError("stop", "a condition can't itself play the market")
         if not self._usable or not self._thread.alive:
-            job.close()
             what = f"the engine of {self.name!r} is {self._engine.state}; start a new one"
             raise EngineClosed(what, self._cause)
         return self._thread.run(self._watched(job))
@@ -330,17 +327,19 @@ class HybridConnector:
         """What happened stays readable when the engine is closed or dead."""
         return self._call(action) if self._usable else action()
 
-    async def _watched(self, job: Coroutine[Any, Any, T]) -> T:
-        """What the kit did not raise on purpose leaves the engine in an unknown state: it trades no more."""
+    async def _watched(self, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What the kit did not raise on purpose leaves the engine in an unknown state: it trades no more.
+
+        The job's coroutine is made here: cancelled before its turn, it leaves none that nobody awaits.
+        """
         try:
-            return await job
+            return await job()
         except CitadelError:
             raise
         except Exception as error:
             self._die(error)
-            raise EngineClosed(
-                f"the engine of {self.name!r} died of {error!r}; start a new one", error
-            ) from error
+            what = f"the engine of {self.name!r} died of {error!r}; start a new one"
+            raise EngineClosed(what, error) from error
 
 
 @atexit.register

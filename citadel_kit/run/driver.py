@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from citadel_kit.run.engine import Engine
+from citadel_kit.settings import Fees
 from citadel_kit.types import Codec, Instrument
 
 
@@ -15,6 +16,8 @@ class Driver(Protocol):
     mode: str
     feeds: list[tuple[Codec, Instrument]]
     conversions: list[Instrument]
+    fees: dict[str, Fees]
+    """Of venues that `settings.fees` need not know."""
     feed_shows_our_orders: bool
     start_ns: int
 

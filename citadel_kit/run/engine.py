@@ -41,6 +41,7 @@ from citadel_kit.types import (
     MicroSnapshot,
     OrderIntent,
     OrderView,
+    VenueView,
     Verdict,
     to_units,
 )
@@ -93,7 +94,11 @@ class Engine:
         self._own_size = feed_shows_our_orders
         instruments = list(self.instruments.values())
         self._aggregator = DataAggregator(
-            instruments, conversions=conversions, fees=fees, config=config.quotes
+            instruments,
+            conversions=conversions,
+            fees=fees,
+            unverified=[codec.venue for codec, _ in feeds if not codec.verified],
+            config=config.quotes,
         )
         self._flows = {instrument.venue: Flow(instrument, config.flow) for instrument in instruments}
         self._guard = guard.fresh(0)
@@ -197,23 +202,23 @@ class Engine:
 
     def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
-        views = []
-        for venue, instrument in self.instruments.items():
-            session, flow = self.sessions[venue], self._flows[venue]
-            feed = session.feeds[instrument.symbol]
-            left_out = self._aggregator.left_out(venue, instrument.symbol, self.now_ns)
-            views.append(venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out))
         return MicroSnapshot(
             asof_ns=self.now_ns,
             symbol=self.symbol,
             mode=self.mode,
             quote=self._aggregator.quote(self.now_ns),
             opportunities=self._aggregator.opportunities(self.now_ns),
-            venues=tuple(views),
+            venues=tuple([self._view(venue) for venue in self.instruments]),
             guard=guard.describe(self._config.guard, self._guard),
             orders=self._executor.views(),
             engine=self.state,
         )
+
+    def _view(self, venue: str) -> VenueView:
+        symbol, session = self.instruments[venue].symbol, self.sessions[venue]
+        left_out = self._aggregator.left_out(venue, symbol, self.now_ns)
+        feed, flow = session.feeds[symbol], self._flows[venue]
+        return venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out)
 
     # --- the order of events ------------------------------------------------------------------
 
@@ -265,26 +270,35 @@ class Engine:
                 reducing=self._executor.reducing(intent.venue),
                 signal_used=intent.signal is not None and self._executor.has_used(intent.signal),
                 notional=self.instruments[intent.venue].notional(ask, intent.qty),
+                inverse=self.instruments[intent.venue].inverse,
             )
         except Exception:  # noqa: BLE001 - the gate says what is wrong with the intent, and blocks
             return NOTHING_KNOWN
 
     def _may_go_on(self, intent: OrderIntent) -> bool:
-        """An entry at work is asked again; that its own signal is in use is no news."""
+        """An entry at work is asked again; that its own signal is in use is no news.
+
+        The gate is shown what it looks at, and neither other venues nor orders: this is asked at every top.
+        """
         held = self._exposure(intent)._replace(signal_used=False)
-        return judge(self._config.gate, intent, self.snapshot(), self.now_ns, held).allowed
+        seen = MicroSnapshot(
+            asof_ns=self.now_ns,
+            symbol=self.symbol,
+            mode=self.mode,
+            quote=self._aggregator.quote(self.now_ns),
+            venues=(self._view(intent.venue),),
+            guard=guard.describe(self._config.guard, self._guard),
+            orders=(),
+            engine=self.state,
+        )
+        return judge(self._config.gate, intent, seen, self.now_ns, held).allowed
 
     def _watch(self) -> None:
         """A crossed quote is no news to the guard: one of its sides is wrong, and which is not known."""
         quote = self._aggregator.quote(self.now_ns)
         before = self._guard.tripped
-        self._guard = guard.on_quote(
-            self._config.guard,
-            self._guard,
-            self.now_ns,
-            nan if quote.crossed else quote.mid,
-            nan if quote.crossed else spread_bps(quote.bid, quote.ask),
-        )
+        mid, spread = (nan, nan) if quote.crossed else (quote.mid, spread_bps(quote.bid, quote.ask))
+        self._guard = guard.on_quote(self._config.guard, self._guard, self.now_ns, mid, spread)
         if self._guard.tripped != before:
             self.verdict = None
             self._executor.cancel_all(self.now_ns, entries_only=True)

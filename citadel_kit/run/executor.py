@@ -41,6 +41,8 @@ class ParentOrder:
     submitted_ns: int
     finished_ns: int = 0
     fills: list[Fill] = field(default_factory=list)
+    shown: OrderView | None = None
+    """As plain data, once it was asked for; None after any change."""
 
 
 class SmartOrderExecutor:
@@ -178,7 +180,7 @@ class SmartOrderExecutor:
         return [order for order in self._working.values() if order.instrument.venue == venue]
 
     def _step(self, order: ParentOrder, step: chase.Step, now_ns: int) -> None:
-        order.state = step.state
+        order.state, order.shown = step.state, None
         command = step.command
         if command.kind != CommandKind.NONE:
             self._broker.send(order.instrument.venue, order.parent_id, command, now_ns)
@@ -215,6 +217,12 @@ def _note(state: chase.ChaseState, phase: chase.Phase) -> str:
 
 def view(order: ParentOrder) -> OrderView:
     """A parent order as plain data."""
+    if order.shown is None:
+        order.shown = _view(order)
+    return order.shown
+
+
+def _view(order: ParentOrder) -> OrderView:
     instrument, state = order.instrument, order.state
     phase = chase.Phase(state.phase)
     filled = sum(fill.qty for fill in order.fills)

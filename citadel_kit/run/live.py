@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from citadel_kit import clock, ladder
 from citadel_kit.errors import ConfigError, EngineClosed, VenueUnreachable
 from citadel_kit.io import rest
+from citadel_kit.io.ccxt_feed import CcxtFeed
 from citadel_kit.io.reach import REACH_S
-from citadel_kit.io.stream import PONG, Stream, StreamConfig, connect
+from citadel_kit.io.stream import PONG, Inbox, StreamConfig, connect
 from citadel_kit.micro import windows
 from citadel_kit.micro.session import Connect, FetchSnapshot, Send
 from citadel_kit.run.engine import Engine
@@ -28,6 +30,7 @@ TICK_NS: Final = 100 * clock.MILLISECOND
 PUBLISH_NS: Final = 50 * clock.MILLISECOND
 """Between two snapshots for the outside, at least."""
 _STEP_S: Final = 0.02
+_Opener = Callable[[], AbstractAsyncContextManager[Inbox]]
 
 
 class LiveDriver:
@@ -36,6 +39,9 @@ class LiveDriver:
     The constructor asks the venues for the instrument, so it needs the network and waits for it; it works in
     a notebook's thread too. Raises VenueUnreachable within `reach_s`, as `start` does within another
     `reach_s`; ConfigError where a venue is unknown or does not trade the symbol.
+
+    `venues`: names of the kit's own, or `CcxtFeed("gate")` for one of ccxt's: that one is UNVERIFIED, and its
+    list of markets may take `io.ccxt_feed.LIST_S`.
 
     `symbol`: one for all venues, or for each its own, of the same base asset; the engine goes by that of the
     first venue. `conversions`: for a venue of `venues` the symbol that makes currencies comparable, as
@@ -50,7 +56,7 @@ class LiveDriver:
 
     def __init__(
         self,
-        venues: Sequence[str] = ("binance",),
+        venues: Sequence[str | CcxtFeed] = ("binance",),
         symbol: str | Mapping[str, str] = "BTC/USDT",
         *,
         conversions: Mapping[str, str] | None = None,
@@ -60,14 +66,18 @@ class LiveDriver:
         stream: StreamConfig | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self._at = {venue: (at or {}).get(venue) or endpoints(venue) for venue in venues}
-        wanted = _wanted(venues, symbol, conversions or {})
-        listed = rest.fetch_listed(wanted, self._at, timeout_s=reach_s)
-        self.conversions = listed[len(self._at) :]
+        names = list(dict.fromkeys(v if isinstance(v, str) else v.venue for v in venues))
+        if len(names) < len(set(venues)):
+            raise ConfigError("venues", f"one is named twice: {', '.join(names)}")
+        self._ccxt = {feed.venue: feed for feed in venues if isinstance(feed, CcxtFeed)}
+        self._at = {v: (at or {}).get(v) or endpoints(v) for v in names if v not in self._ccxt}
+        wanted = _wanted(names, symbol, conversions or {})
+        listed = self._listed(wanted, reach_s)
+        self.conversions = listed[len(names) :]
         self.feeds: list[tuple[Codec, Instrument]] = [
-            (codec(i.venue, [i, *(c for c in self.conversions if c.venue == i.venue)]), i)
-            for i in listed[: len(self._at)]
+            (self._codec(self._all_of(i.venue, listed)), i) for i in listed[: len(names)]
         ]
+        self.fees = {venue: feed.fees for venue, feed in self._ccxt.items() if feed.fees is not None}
         self.start_ns = clock.now_ns()
         self._stream = stream or StreamConfig(open_s=reach_s)
         self._gap_ns, self._draw = int(snapshot_gap_s * clock.SECOND), draw
@@ -85,7 +95,7 @@ class LiveDriver:
         self.spawn(asyncio.to_thread(_warm_up))  # the first prices don't wait for the compiler
         for of_venue, instrument in self.feeds:
             venue = instrument.venue
-            self._links[venue] = _Link(self, venue, _pings(of_venue, self._stream))
+            self._links[venue] = _Link(self, venue, self._opener(of_venue, instrument))
             self.spawn(self._links[venue].run())
         self.spawn(self._tick())
         try:
@@ -148,6 +158,30 @@ class LiveDriver:
 
     # --- its own ---
 
+    def _listed(self, wanted: Sequence[tuple[str, str]], reach_s: float) -> list[Instrument]:
+        """What the venues say of each (venue, symbol), in this order."""
+        own = [pair for pair in wanted if pair[0] in self._at]
+        found = dict(zip(own, rest.fetch_listed(own, self._at, timeout_s=reach_s), strict=True))
+        for venue, feed in self._ccxt.items():
+            symbols = [symbol for name, symbol in wanted if name == venue]
+            found |= {(venue, i.symbol): i for i in feed.fetch_listed(symbols, timeout_s=reach_s)}
+        return [found[pair] for pair in wanted]
+
+    def _codec(self, instruments: Sequence[Instrument]) -> Codec:
+        venue = instruments[0].venue
+        return self._ccxt[venue].codec(instruments) if venue in self._ccxt else codec(venue, instruments)
+
+    def _opener(self, of_venue: Codec, instrument: Instrument) -> _Opener:
+        venue = instrument.venue
+        if venue in self._ccxt:
+            instruments = self._all_of(venue, [instrument, *self.conversions])
+            return lambda: self._ccxt[venue].connect(instruments, self._stream)
+        config = _pings(of_venue, self._stream)
+        return lambda: connect(venue, self._at[venue].stream, config)
+
+    def _all_of(self, venue: str, instruments: Sequence[Instrument]) -> list[Instrument]:
+        return [i for i in instruments if i.venue == venue]
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_NS / clock.SECOND)
@@ -168,10 +202,9 @@ class LiveDriver:
 
 
 def _wanted(
-    venues: Sequence[str], symbol: str | Mapping[str, str], conversions: Mapping[str, str]
+    names: Sequence[str], symbol: str | Mapping[str, str], conversions: Mapping[str, str]
 ) -> list[tuple[str, str]]:
-    """(venue, symbol) of all venues, each once, and then of the conversions."""
-    names = list(dict.fromkeys(venues))
+    """(venue, symbol) of all venues, and then of the conversions."""
     if not isinstance(symbol, str) and set(symbol) != set(names):
         raise ConfigError("symbol", f"given for {', '.join(symbol)}, but the venues are {', '.join(names)}")
     strangers = [venue for venue in conversions if venue not in names]
@@ -194,12 +227,12 @@ def _pings(of_venue: Codec, config: StreamConfig) -> StreamConfig:
 class _Link:
     """One venue: at most one connection at a time, and the snapshots asked for over REST."""
 
-    def __init__(self, driver: LiveDriver, venue: str, config: StreamConfig) -> None:
+    def __init__(self, driver: LiveDriver, venue: str, opener: _Opener) -> None:
         self.reached = False
         """Did a connection ever stand?"""
         self._driver, self._engine, self._venue = driver, driver._engine, venue
-        self._at, self._config = driver._at[venue], config
-        self._stream: Stream | None = None
+        self._opener = opener
+        self._stream: Inbox | None = None
         self._fetches: dict[str, asyncio.Task[None]] = {}
         self._wait_ns = 0
         self._asked_ns = 0
@@ -210,7 +243,7 @@ class _Link:
             wait_ns, self._wait_ns = self._wait_ns, 0
             await asyncio.sleep(wait_ns / clock.SECOND)
             try:
-                async with connect(self._venue, self._at.stream, self._config) as stream:
+                async with self._opener() as stream:
                     await self._listen(stream)
             except VenueUnreachable as error:
                 if not self.reached:
@@ -239,7 +272,7 @@ class _Link:
         self._stream = None
         self._engine.closed(self._venue, now_ns, "the market was left", 0.0)
 
-    async def _listen(self, stream: Stream) -> None:
+    async def _listen(self, stream: Inbox) -> None:
         """Until the connection is gone; the engine hears of that before the socket is closed."""
         self._stream, self.reached = stream, True
         self._engine.opened(self._venue, clock.now_ns(), self._driver._draw())
@@ -268,7 +301,7 @@ class _Link:
         self._asked_ns = max(now_ns, self._asked_ns + self._driver._gap_ns)
         await asyncio.sleep((self._asked_ns - now_ns) / clock.SECOND)
         try:
-            body = await rest.fetch_snapshot(self._venue, self._at.rest + effect.path)
+            body = await rest.fetch_snapshot(self._venue, self._driver._at[self._venue].rest + effect.path)
         except VenueUnreachable as error:
             self._wait_ns = max(self._wait_ns, int(error.retry_after_s * clock.SECOND))
             if self._stream is not None:

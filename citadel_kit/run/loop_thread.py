@@ -59,6 +59,7 @@ class LoopThread:
                     if future.done():  # the job's own
                         raise
                     if not self.alive:
+                        job.close()  # the loop may have ended before it came to it
                         raise closed from None
         except concurrent.futures.CancelledError:
             raise closed from None

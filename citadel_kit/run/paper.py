@@ -138,8 +138,11 @@ class PaperBroker:
 
     def next_due_ns(self) -> int:
         """When `due` next has something to do: a command or a report arrives. -1: nothing is on its way."""
-        times = [queue[0].at_ns for queue in (self._sent, self._reports) if queue]
-        return min(times, default=-1)
+        if not self._sent:
+            return self._reports[0].at_ns if self._reports else -1
+        if not self._reports:
+            return self._sent[0].at_ns
+        return min(self._sent[0].at_ns, self._reports[0].at_ns)
 
     def resting(self, venue: str) -> dict[tuple[str, int], Resting]:
         """Orders now at the venue."""

@@ -11,6 +11,7 @@ from citadel_kit.errors import ConfigError
 from citadel_kit.micro import windows
 from citadel_kit.micro.session import Connect, FetchSnapshot
 from citadel_kit.run.engine import Engine
+from citadel_kit.settings import Fees
 from citadel_kit.types import Frame, Instrument, MarketSource
 from citadel_kit.venues import codec
 
@@ -33,6 +34,7 @@ class ReplayDriver:
         self.market, self.speed = market, speed
         self.feeds = [(codec(market.wire, [i]), i) for i in market.instruments.values()]
         self.conversions: list[Instrument] = []
+        self.fees: dict[str, Fees] = {}
         self.start_ns = market.start_ns
         self.feed_shows_our_orders = market.includes_our_orders
         self._frames: Iterator[Frame] = iter(())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -64,7 +64,15 @@ class Instrument:
     min_notional: int = 0
     """Smallest order value, in units of 10**-(price_decimals + qty_decimals) of the quote currency."""
     contract_size: float = 1.0
-    """Base currency per unit of wire quantity."""
+    """Base currency per unit of wire quantity; of an `inverse` contract, quote currency."""
+    inverse: bool = field(init=False)
+    """Is it a contract that settles in its base currency, as `BTC/USD:BTC`? Its quantities are sums of the
+    quote currency: what they are in base units depends on the price."""
+
+    def __post_init__(self) -> None:
+        pair, _, settle = self.symbol.partition(":")
+        base = settle.partition("-")[0]
+        object.__setattr__(self, "inverse", bool(base) and pair.startswith(f"{base}/"))
 
     def price(self, units: int) -> float:
         """For display and metrics only."""
@@ -74,9 +82,15 @@ class Instrument:
         """For display and metrics only."""
         return float(units / 10**self.qty_decimals)
 
+    def base_qty(self, price: int, qty: int) -> float:
+        """In base units, at a price that is not 0; for display and metrics only."""
+        size = self.qty(qty) * self.contract_size
+        return size / self.price(price) if self.inverse else size
+
     def notional(self, price: int, qty: int) -> float:
-        """Price × quantity in the quote currency, for display and metrics only."""
-        return self.price(price) * self.qty(qty) * self.contract_size
+        """Worth in the quote currency, for display and metrics only."""
+        size = self.qty(qty) * self.contract_size
+        return size if self.inverse else self.price(price) * size
 
 
 class BookUpdate(NamedTuple):
@@ -155,6 +169,13 @@ class Ack(NamedTuple):
     message: str
 
 
+class Shutdown(NamedTuple):
+    """The venue is about to end this connection: another is to be opened before it does."""
+
+    recv_ns: int
+    message: str
+
+
 class Unknown(NamedTuple):
     """A message of a kind the codec does not know: counted, not fatal."""
 
@@ -162,7 +183,7 @@ class Unknown(NamedTuple):
     kind: str
 
 
-Event = BookUpdate | Quote | Trade | Heartbeat | ConnectionSeq | Ack | Unknown
+Event = BookUpdate | Quote | Trade | Heartbeat | ConnectionSeq | Ack | Shutdown | Unknown
 
 
 class Link(IntEnum):
@@ -184,6 +205,9 @@ class Codec(Protocol):
     """
 
     venue: str
+    verified: bool
+    """Is every book held to what the venue offers to check it by? Where it is not, the venue counts only
+    where the user allows it."""
     heartbeat: bool
     """Does the venue send a heartbeat of its own, every 2 s or more often, once `subscribe` was sent?"""
     depth: int

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_levels
+from citadel_kit.ladder import parse_both
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -22,6 +22,7 @@ from citadel_kit.types import (
     Levels,
     Link,
     Quote,
+    Shutdown,
     Side,
     Trade,
     Unknown,
@@ -67,6 +68,8 @@ class _Message(msgspec.Struct):
 
     stream: str = ""
     data: _Data | None = None
+    event: _Data | None = None
+    e: str = ""
     id: int | None = None
     error: msgspec.Raw = _EMPTY
     lastUpdateId: int = -1  # noqa: N815
@@ -75,6 +78,9 @@ class _Message(msgspec.Struct):
 
 
 _KINDS: Final = frozenset(("depthUpdate", "trade", "bookTicker"))
+_SHUTDOWN: Final = "serverShutdown"
+"""Sent unasked, some ten minutes before the server ends its connections; in which envelope, the documentation
+of the streams does not say, so each of the three that Binance has is read."""
 _decode = msgspec.json.Decoder(_Message).decode
 
 
@@ -86,6 +92,7 @@ class BinanceSpot:
     websocket protocol have to do.
     """
 
+    verified = True
     heartbeat = False
     depth = 0
     checksum_depth = 0
@@ -122,6 +129,8 @@ class BinanceSpot:
             if message.data is not None:
                 channel = message.stream
                 return (self._event(channel, message.data, recv_ns),)
+            if (message.event.e if message.event is not None else message.e) == _SHUTDOWN:
+                return (Shutdown(recv_ns, _SHUTDOWN),)
             if message.lastUpdateId >= 0:
                 channel = "snapshot"
                 return (self._snapshot(message, recv_ns, symbol),)
@@ -145,6 +154,8 @@ class BinanceSpot:
 
     def _event(self, channel: str, data: _Data, recv_ns: int) -> Event:
         known = data.e in _KINDS or (not data.e and channel.endswith("@bookTicker"))
+        if data.e == _SHUTDOWN:
+            return Shutdown(recv_ns, _SHUTDOWN)
         if not known:
             return Unknown(recv_ns, data.e or channel or "unnamed")
         if not data.s:
@@ -160,12 +171,11 @@ class BinanceSpot:
             return Unknown(recv_ns, f"trade {data.X}")
         return self._trade(instrument, data, recv_ns)
 
-    def _levels(self, instrument: Instrument, raw: msgspec.Raw) -> Levels:
-        return parse_levels(bytes(raw), instrument.price_decimals, instrument.qty_decimals)
-
     def _depth(self, instrument: Instrument, data: _Data, recv_ns: int) -> BookUpdate:
         if not 0 <= data.U <= data.u:
             raise ValueError(f"first update id {data.U} and last {data.u} are no range")
+        price, qty = instrument.price_decimals, instrument.qty_decimals
+        bids, asks = parse_both(bytes(data.b), bytes(data.a), price, qty)
         return BookUpdate(
             instrument.symbol,
             recv_ns,
@@ -174,8 +184,8 @@ class BinanceSpot:
             data.u,
             data.pu,
             False,
-            self._levels(instrument, data.b),
-            self._levels(instrument, data.a),
+            bids,
+            asks,
             -1,
         )
 
@@ -184,7 +194,8 @@ class BinanceSpot:
         if instrument is None:
             raise ValueError("a REST snapshot doesn't name its symbol, and there are several")
         last = message.lastUpdateId
-        bids, asks = self._levels(instrument, message.bids), self._levels(instrument, message.asks)
+        price, qty = instrument.price_decimals, instrument.qty_decimals
+        bids, asks = parse_both(bytes(message.bids), bytes(message.asks), price, qty)
         if np.any(bids[:, 1] == 0) or np.any(asks[:, 1] == 0):
             raise ValueError("an empty level in a snapshot")
         return BookUpdate(instrument.symbol, recv_ns, 0, last, last, -1, True, bids, asks, -1)

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_levels
+from citadel_kit.ladder import parse_both
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -81,6 +81,7 @@ _decode_trades = msgspec.json.Decoder(list[_Trade]).decode
 class Bybit:
     """Codec and sync rules of Bybit's spot (`bybit`) and linear (`bybitlinear`) markets."""
 
+    verified = True
     heartbeat = False
     depth = 0
     checksum_depth = 0
@@ -151,7 +152,7 @@ class Bybit:
         book = _decode_book(message.data)
         _same(instrument, book.s)
         exch_ns = message.ts * _MILLISECOND
-        bids, asks = _levels(instrument, book.b), _levels(instrument, book.a)
+        bids, asks = _levels(instrument, book.b, book.a)
         snapshot = message.type == "snapshot"
         if snapshot and (np.any(bids[:, 1] == 0) or np.any(asks[:, 1] == 0)):
             raise ValueError("an empty level in a snapshot")
@@ -184,8 +185,8 @@ def _same(instrument: Instrument, venue_symbol: str) -> None:
         raise ValueError(f"data of {venue_symbol!r} under the topic of {instrument.venue_symbol!r}")
 
 
-def _levels(instrument: Instrument, raw: msgspec.Raw) -> Levels:
-    return parse_levels(bytes(raw), instrument.price_decimals, instrument.qty_decimals)
+def _levels(instrument: Instrument, bids: msgspec.Raw, asks: msgspec.Raw) -> tuple[Levels, Levels]:
+    return parse_both(bytes(bids), bytes(asks), instrument.price_decimals, instrument.qty_decimals)
 
 
 def _quote(instrument: Instrument, bids: Levels, asks: Levels, recv_ns: int, exch_ns: int) -> Quote:

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_levels, parse_sided
+from citadel_kit.ladder import parse_both, parse_sided
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -103,6 +103,7 @@ _decode_flat = msgspec.json.Decoder(_Flat).decode
 class _Coinbase:
     """What both wires share: a book comes anew only with a new connection, and its updates have no links."""
 
+    verified = True
     heartbeat = True
     depth = 0
     checksum_depth = 0
@@ -272,8 +273,7 @@ class CoinbaseExchange(_Coinbase):
         price, qty = instrument.price_decimals, instrument.qty_decimals
         snapshot = message.type == "snapshot"
         if snapshot:
-            bids = parse_levels(bytes(message.bids), price, qty)
-            asks = parse_levels(bytes(message.asks), price, qty)
+            bids, asks = parse_both(bytes(message.bids), bytes(message.asks), price, qty)
         else:
             bids, asks = parse_sided(bytes(message.changes), price, qty)
         return _update(instrument, recv_ns, message.time, -1, snapshot, bids, asks)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import digits, parse_levels
+from citadel_kit.ladder import digits, parse_both
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -98,6 +98,7 @@ class Kraken:
     Their decimals must be those that the wire writes, trailing zeros included: the checksum is over digits.
     """
 
+    verified = True
     heartbeat = True
     depth = DEPTH
     checksum_depth = 10
@@ -161,17 +162,10 @@ class Kraken:
         if instrument is None:
             return Unknown(recv_ns, "other instrument")
         price, qty = instrument.price_decimals, instrument.qty_decimals
+        bids, asks = parse_both(bytes(book.bids), bytes(book.asks), price, qty)
+        exch_ns = iso_ns(book.timestamp)
         return BookUpdate(
-            instrument.symbol,
-            recv_ns,
-            iso_ns(book.timestamp),
-            -1,
-            -1,
-            -1,
-            snapshot,
-            parse_levels(bytes(book.bids), price, qty),
-            parse_levels(bytes(book.asks), price, qty),
-            book.checksum,
+            instrument.symbol, recv_ns, exch_ns, -1, -1, -1, snapshot, bids, asks, book.checksum
         )
 
     def _trades(self, message: _Message, recv_ns: int) -> Sequence[Event]:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_levels
+from citadel_kit.ladder import parse_both
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -85,6 +85,7 @@ _decode_trades = msgspec.json.Decoder(list[_Trade], strict=False).decode
 class Okx:
     """Codec and sync rules of OKX for the given instruments, spot and derivatives alike."""
 
+    verified = True
     heartbeat = False
     depth = 0
     checksum_depth = 25
@@ -179,12 +180,12 @@ def _text(units: int, decimals: int) -> str:
     return f"{whole}.{fraction:0{decimals}d}".rstrip("0") if fraction else str(whole)
 
 
-def _levels(instrument: Instrument, raw: msgspec.Raw) -> Levels:
-    return parse_levels(bytes(raw), instrument.price_decimals, instrument.qty_decimals)
+def _levels(instrument: Instrument, bids: msgspec.Raw, asks: msgspec.Raw) -> tuple[Levels, Levels]:
+    return parse_both(bytes(bids), bytes(asks), instrument.price_decimals, instrument.qty_decimals)
 
 
 def _book(instrument: Instrument, book: _Book, snapshot: bool, recv_ns: int) -> BookUpdate:
-    bids, asks = _levels(instrument, book.bids), _levels(instrument, book.asks)
+    bids, asks = _levels(instrument, book.bids, book.asks)
     if snapshot and (np.any(bids[:, 1] == 0) or np.any(asks[:, 1] == 0)):
         raise ValueError("an empty level in a snapshot")
     if not snapshot and (book.seqId < 0) != (book.prevSeqId < 0):
@@ -209,7 +210,7 @@ def _quote(instrument: Instrument, book: _Book, recv_ns: int) -> Event:
     """An instrument's channels share one sequence, so a book of the same `seqId` must show the same touch."""
     if book.seqId < 0:
         return Unknown(recv_ns, "bbo-tbt without seqId")
-    bids, asks = _levels(instrument, book.bids), _levels(instrument, book.asks)
+    bids, asks = _levels(instrument, book.bids, book.asks)
     if len(bids) > 1 or len(asks) > 1:
         raise ValueError("more than one level a side in bbo-tbt")
     bid, bid_qty = bids[0].tolist() if len(bids) else (0, 0)

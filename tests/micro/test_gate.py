@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from numba import njit
 
 from citadel_kit.micro import gate
@@ -35,7 +36,7 @@ REGIME = Regime(memory=Memory.TRENDING, weather=Weather.CALM, hurst=0.6, volatil
 
 
 def view(**changes: Any) -> VenueView:
-    return replace(
+    return structs.replace(
         VenueView(
             venue="binance", state=FeedState.LIVE, state_reason="", age_ns=0, book_age_ns=0, bid=100.0,
             ask=100.1, bid_qty=1.0, ask_qty=2.0, spread_bps=9.995, imbalance=(0.0, 0.0, 0.0),
@@ -53,10 +54,10 @@ def snapshot(
         ask_age_ns=0, crossed=False,
     )  # fmt: skip
     plain = MicroSnapshot(
-        asof_ns=NOW, symbol="BTC/USDT", mode="PAPER", quote=replace(everywhere, **(quote or {})),
+        asof_ns=NOW, symbol="BTC/USDT", mode="PAPER", quote=structs.replace(everywhere, **(quote or {})),
         venues=(view(venue="other"), venue or view()), guard="ok", orders=(), engine="running",
     )  # fmt: skip
-    return replace(plain, **changes)
+    return structs.replace(plain, **changes)
 
 
 def signal(**changes: Any) -> MacroSignal:
@@ -100,6 +101,7 @@ BROKEN = [
         for state in FeedState
         if state != FeedState.LIVE
     ),
+    (intent(), snapshot(view(verified=False)), Reason.VENUE_UNVERIFIED, "GateConfig.verified_only=False"),
     (intent(), snapshot(view(bid=0.0, bid_qty=0.0)), Reason.QUOTE_MISSING, "bid 0"),
     (intent(), snapshot(view(ask=math.nan)), Reason.QUOTE_MISSING, "ask nan"),
     (intent(), snapshot(view(ask=math.inf)), Reason.QUOTE_MISSING, "ask inf"),
@@ -148,7 +150,7 @@ def test_each_broken_rule_blocks_an_entry_for_its_own_reason(
 
 
 def test_every_reason_has_its_test() -> None:
-    by_exposure = {Reason.NOT_REDUCING, Reason.SIGNAL_USED, Reason.NOTIONAL}  # tested at the end of this file
+    by_exposure = {Reason.NOT_REDUCING, Reason.SIGNAL_USED, Reason.NOTIONAL, Reason.INVERSE}  # the last tests
     assert {row[2] for row in BROKEN} | by_exposure | {Reason.ERROR} == set(Reason)
 
 
@@ -307,3 +309,15 @@ def test_an_entry_has_a_largest_value(notional: float) -> None:
     verdict = ask(CONFIG, intent(forced=True), snapshot(), NOW, Exposure(0, 0, False, notional))
     assert verdict.reasons == ("notional",)
     assert "max_notional is 100,000" in verdict.text
+
+
+def test_an_unverified_venue_takes_entries_where_the_user_allows_it() -> None:
+    seen = snapshot(view(verified=False))
+    assert ask(CONFIG._replace(verified_only=False), intent(), seen, NOW).allowed
+
+
+@pytest.mark.parametrize("purpose", [Purpose.ENTRY, Purpose.EXIT])
+def test_inverse_contracts_are_not_traded(purpose: Purpose) -> None:
+    wanted = intent(purpose=purpose)
+    held = exposure(wanted)._replace(inverse=True)
+    assert ask(CONFIG, wanted, snapshot(), NOW, held).reasons == ("inverse",)

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from panel_samples import ALLOWED, REFUSED, START, market, order, signal
 
 from citadel_kit.panel import History, Still, view

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from panel_samples import ALLOWED, NAN, SECOND, START, market, order, signal, venue
 
 from citadel_kit.errors import ConfigError

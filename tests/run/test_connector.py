@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -85,7 +88,7 @@ def test_what_goes_out_is_plain_and_immutable(kit: HybridConnector) -> None:
     snapshot = kit.snapshot()
     assert snapshot.mode == "REPLAY"
     assert [v.state for v in snapshot.venues] == [FeedState.LIVE, FeedState.LIVE]
-    assert asdict(snapshot)["venues"][0]["venue"] == "alpha"
+    assert snapshot.asdict()["venues"][0]["venue"] == "alpha"
     with pytest.raises(AttributeError):
         snapshot.symbol = "X"  # type: ignore[misc]
     with pytest.raises(KeyError, match="alpha, beta"):
@@ -113,7 +116,7 @@ def test_the_same_run_twice_gives_the_same_fills_whatever_the_pieces() -> None:
             kit.submit(intent(Side.SELL, venue="beta"), deadline_s=15)
             for piece in pieces:
                 kit.run_for(piece)
-            outcomes.append((kit.fills(), repr(asdict(kit.snapshot()))))  # as text: a NaN equals no NaN
+            outcomes.append((kit.fills(), repr(kit.snapshot().asdict())))  # as text: a NaN equals no NaN
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert len(outcomes[0][0]) > 0
 
@@ -126,7 +129,7 @@ def test_pace_does_not_change_what_happens() -> None:
             kit.run_for(2)
             kit.submit(intent(), deadline_s=5, on_deadline="take")
             kit.run_for(8)
-            outcomes.append((kit.fills(), repr(asdict(kit.snapshot()))))  # as text: a NaN equals no NaN
+            outcomes.append((kit.fills(), repr(kit.snapshot().asdict())))  # as text: a NaN equals no NaN
     assert outcomes[0] == outcomes[1]
 
 
@@ -579,3 +582,34 @@ def test_an_order_under_a_kill_in_a_paused_market_says_so(kit: HybridConnector) 
     assert kit.verdict is None
     kit.run_for(1)
     assert order.status == "cancelled"
+
+
+def test_a_call_that_is_cancelled_before_its_turn_leaves_nothing_that_nobody_awaited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kit = HybridConnector(ReplayDriver(market()))
+    held, queued = threading.Event(), threading.Event()
+    hand_over = asyncio.run_coroutine_threadsafe
+
+    def then_say_so(*job: Any) -> Any:
+        future = hand_over(*job)
+        queued.set()
+        return future
+
+    def hold_then_shut() -> None:
+        """The call is in the loop's queue when the shutdown that will cancel it begins."""
+        held.set()
+        queued.wait(5)
+        kit._begin_shut()
+
+    kit._thread.soon(hold_then_shut)
+    held.wait(5)
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", then_say_so)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with suppress(EngineClosed):
+            kit.fills()
+            raise AssertionError("the call was answered")
+        kit.close()
+        gc.collect()
+    assert [str(warning.message) for warning in warned] == []
