@@ -1,4 +1,4 @@
-"""Candles to a feature matrix that knows only the past.
+"""Candles to a feature matrix that knows only the past, whole or candle by candle.
 
 Row t uses bars up to and including t, all of one hole-free segment. Most columns are free of units: returns
 come in multiples of their own volatility, distances in average true ranges.
@@ -6,13 +6,22 @@ come in multiples of their own volatility, distances in average true ranges.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from citadel_kit.macro.candles import Floats, Ints, columns_of, open_ns, segments, timeframe_ns
-from citadel_kit.macro.indicators import atr, ema, log_returns, rolling_extremes, rolling_mean_std, rsi
+from citadel_kit.macro.indicators import (
+    compiled,
+    ema,
+    log_returns,
+    rolling_extremes,
+    rolling_mean_std,
+    true_range,
+    wilder,
+)
 from citadel_kit.macro.regimes import rolling_hurst, trend_strength
 
 _DAY_NS: Final = 86_400 * 10**9
@@ -33,19 +42,116 @@ class FeatureConfig(NamedTuple):
     trend_window: int = 96
     hurst_window: int = 512
 
+    @property
+    def reach(self) -> int:
+        """Bars that the windows of one row look at, together with the bar before."""
+        return 1 + max(
+            *self.return_lags, *self.volatility_windows, *self.rsi_windows, *self.ema_windows,
+            self.atr_window, self.channel_window, self.volume_window, self.trend_window, self.hurst_window,
+        )  # fmt: skip
+
+
+Average = Callable[[str, Floats, int, bool], Floats]
+"""(name, values, window, Wilder's weight or the exponential average's) → the average of all the past."""
+
 
 def feature_matrix(frame: pd.DataFrame, timeframe: str, config: FeatureConfig | None = None) -> pd.DataFrame:
     """One row a bar, one float64 column a feature; NaN in warm-up, at the start and behind every hole."""
     config = config or FeatureConfig()
     columns, closes = columns_of(frame), open_ns(frame) + timeframe_ns(timeframe)
     parts = [
-        pd.DataFrame(_columns([c[part] for c in columns], closes[part], config), index=frame.index[part])
+        _columns([c[part] for c in columns], closes[part], config, _from_the_start)
         for part in segments(frame, timeframe) or [slice(0, 0)]
     ]
-    return pd.concat(parts)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pd.DataFrame(joined, index=frame.index)
 
 
-def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig) -> dict[str, Floats]:
+class FeatureStream:
+    """The feature matrix of one market, kept as candles are appended: a new one costs its own rows.
+
+    Equal to `feature_matrix` of all candles to 1e-12. What it keeps of the past is the last row of each
+    exponential average; everything else is computed from the candles its window needs.
+    """
+
+    def __init__(self, timeframe: str, config: FeatureConfig | None = None) -> None:
+        self.timeframe, self.config = timeframe, config or FeatureConfig()
+        self._matrix = pd.DataFrame()
+        self._candles = pd.DataFrame()
+        self._averages: dict[str, float] = {}
+        self._segment = 0
+        """Row at which the last hole-free segment begins."""
+
+    def update(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The matrix of `frame`, one row a bar. Where its first bars are those of the last call, only the
+        others are computed; else all are."""
+        old = len(self._candles)
+        if old == 0 or not self._continues(frame):
+            self._averages, self._segment, old = {}, 0, 0
+            self._matrix = feature_matrix(frame.iloc[:0], self.timeframe, self.config)
+        if len(frame) > old:
+            bars = pd.concat([self._matrix, *self._new_rows(frame, old)])
+            self._matrix, self._candles = bars, frame
+        return self._matrix
+
+    def _continues(self, frame: pd.DataFrame) -> bool:
+        old = len(self._candles)
+        if len(frame) < old or frame.index[0] != self._candles.index[0]:
+            return False
+        return bool(frame.iloc[:old].equals(self._candles))
+
+    def _new_rows(self, frame: pd.DataFrame, old: int) -> list[pd.DataFrame]:
+        """Of bars from row `old` on, a frame for each segment."""
+        tail = frame.iloc[self._segment :]
+        rows = []
+        for part in segments(tail, self.timeframe):
+            start, stop = self._segment + part.start, self._segment + part.stop
+            rows.append((start, max(start, old), stop))
+        self._segment = rows[-1][0]
+        return [self._segment_rows(frame, *row) for row in rows if row[2] > old]
+
+    def _segment_rows(self, frame: pd.DataFrame, start: int, new: int, stop: int) -> pd.DataFrame:
+        """Rows new … stop - 1 of the segment that begins at row `start`."""
+        known = new - start >= self.config.reach
+        first = max(start, new - self.config.reach) if known else start
+        columns = [c[first:stop] for c in columns_of(frame)]
+        closes = open_ns(frame)[first:stop] + timeframe_ns(self.timeframe)
+        average = self._go_on(new - first) if known else self._begin
+        made = _columns(columns, closes, self.config, average)
+        return pd.DataFrame({n: c[new - first :] for n, c in made.items()}, index=frame.index[new:stop])
+
+    def _begin(self, name: str, x: Floats, window: int, by_wilder: bool) -> Floats:
+        out = _from_the_start(name, x, window, by_wilder)
+        self._averages[name] = float(out[-1])
+        return out
+
+    def _go_on(self, old: int) -> Average:
+        """Averages of the rows from `old` on, from the last known value."""
+
+        def average(name: str, x: Floats, window: int, by_wilder: bool) -> Floats:
+            weight = 1.0 / window if by_wilder else 2.0 / (window + 1)
+            out = np.full(len(x), np.nan)
+            out[old:] = _continued(x[old:], self._averages[name], weight)
+            self._averages[name] = float(out[-1])
+            return out
+
+        return average
+
+
+def _from_the_start(name: str, x: Floats, window: int, by_wilder: bool) -> Floats:
+    return wilder(x, window) if by_wilder else ema(x, window)
+
+
+@compiled
+def _continued(x: Floats, value: float, weight: float) -> Floats:
+    out = np.empty(len(x))
+    for k in range(len(x)):
+        value += weight * (x[k] - value)
+        out[k] = value
+    return out
+
+
+def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig, average: Average) -> dict[str, Floats]:
     o, h, low, c, volume = ohlcv
     returns = log_returns(c)
     out: dict[str, Floats] = {}
@@ -56,17 +162,21 @@ def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig) -> dict[s
         out[f"return_{lag}"] = _ratio(log_returns(c, lag), noise * np.sqrt(lag))
     for n in config.volatility_windows:
         out[f"volatility_{n}"] = deviation[n] if n == longest else _ratio(deviation[n], noise)
+    change = np.diff(c, prepend=np.nan)
     for n in config.rsi_windows:
-        out[f"rsi_{n}"] = rsi(c, n)
-    true_range = atr(h, low, c, config.atr_window)
-    out[f"atr_{config.atr_window}"] = _ratio(true_range, c)
+        gain = average(f"gain_{n}", np.maximum(change, 0.0), n, True)
+        loss = average(f"loss_{n}", np.maximum(-change, 0.0), n, True)
+        still = gain + loss == 0.0
+        out[f"rsi_{n}"] = np.where(still, 50.0, 100.0 * gain / np.where(still, 1.0, gain + loss))
+    true_ranges = average("true_range", true_range(h, low, c), config.atr_window, True)
+    out[f"atr_{config.atr_window}"] = _ratio(true_ranges, c)
     for n in config.ema_windows:
-        out[f"ema_distance_{n}"] = _ratio(c - ema(c, n), true_range)
+        out[f"ema_distance_{n}"] = _ratio(c - average(f"ema_{n}", c, n, False), true_ranges)
     top, bottom = rolling_extremes(h, low, config.channel_window)
     out["channel_place"] = _ratio(c - bottom, top - bottom)
-    out["body"] = _ratio(c - o, true_range)
-    out["upper_wick"] = _ratio(h - np.maximum(o, c), true_range)
-    out["lower_wick"] = _ratio(np.minimum(o, c) - low, true_range)
+    out["body"] = _ratio(c - o, true_ranges)
+    out["upper_wick"] = _ratio(h - np.maximum(o, c), true_ranges)
+    out["lower_wick"] = _ratio(np.minimum(o, c) - low, true_ranges)
     mean, std = rolling_mean_std(volume, config.volume_window)
     out["volume_z"] = _ratio(volume - mean, std)
     out["trend"] = trend_strength(returns, config.trend_window)
