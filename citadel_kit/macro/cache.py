@@ -100,7 +100,7 @@ def fingerprint(array: NDArray[Any], *, verify: bool = True) -> Hashable:
     for part in (rows[:_EDGE], rows[-_EDGE:], flat[:: max(1, -(-len(flat) // SAMPLE))]):
         digest.update(part.tobytes())
     if verify:
-        digest.update(memoryview(flat).cast("B"))
+        digest.update(flat.data.cast("B"))
     return (rows.shape, rows.dtype.str, verify, digest.digest())
 
 

@@ -6,7 +6,8 @@ come in multiples of their own volatility, distances in average true ranges.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -74,51 +75,48 @@ class FeatureStream:
     exponential average; everything else is computed from the candles its window needs.
     """
 
+    _names: list[str]
+    _bars: Floats
+    """Times and candles of the last call, bit for bit."""
+    _values: Floats
+    _averages: dict[str, float]
+    _segment: int
+    """Row at which the last hole-free segment begins."""
+
     def __init__(self, timeframe: str, config: FeatureConfig | None = None) -> None:
         self.timeframe, self.config = timeframe, config or FeatureConfig()
-        self._matrix = pd.DataFrame()
-        self._candles = pd.DataFrame()
-        self._averages: dict[str, float] = {}
-        self._segment = 0
-        """Row at which the last hole-free segment begins."""
+        self._forget()
 
     def update(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The matrix of `frame`, one row a bar. Where its first bars are those of the last call, only the
         others are computed; else all are."""
-        old = len(self._candles)
-        if old == 0 or not self._continues(frame):
-            self._averages, self._segment, old = {}, 0, 0
-            self._matrix = feature_matrix(frame.iloc[:0], self.timeframe, self.config)
+        opens, columns = open_ns(frame), columns_of(frame)
+        bars = np.column_stack((opens.view(np.float64), *columns))
+        if not np.array_equal(bars[: len(self._bars)].view(np.int64), self._bars.view(np.int64)):
+            self._forget()
+        old = len(self._bars)
         if len(frame) > old:
-            bars = pd.concat([self._matrix, *self._new_rows(frame, old)])
-            self._matrix, self._candles = bars, frame
-        return self._matrix
+            parts = [self._values[:old], *self._new_rows(opens, list(columns), old)]
+            self._values, self._bars = np.concatenate(parts), bars
+        return pd.DataFrame(self._values, index=frame.index, columns=self._names)
 
-    def _continues(self, frame: pd.DataFrame) -> bool:
-        old = len(self._candles)
-        if len(frame) < old or frame.index[0] != self._candles.index[0]:
-            return False
-        return bool(frame.iloc[:old].equals(self._candles))
+    def _forget(self) -> None:
+        self._names = list(_columns([np.zeros(0)] * 5, np.zeros(0, np.int64), self.config, _from_the_start))
+        self._bars, self._values = np.zeros((0, 6)), np.zeros((0, len(self._names)))
+        self._averages, self._segment = {}, 0
 
-    def _new_rows(self, frame: pd.DataFrame, old: int) -> list[pd.DataFrame]:
-        """Of bars from row `old` on, a frame for each segment."""
-        tail = frame.iloc[self._segment :]
-        rows = []
-        for part in segments(tail, self.timeframe):
-            start, stop = self._segment + part.start, self._segment + part.stop
-            rows.append((start, max(start, old), stop))
-        self._segment = rows[-1][0]
-        return [self._segment_rows(frame, *row) for row in rows if row[2] > old]
-
-    def _segment_rows(self, frame: pd.DataFrame, start: int, new: int, stop: int) -> pd.DataFrame:
-        """Rows new … stop - 1 of the segment that begins at row `start`."""
-        known = new - start >= self.config.reach
-        first = max(start, new - self.config.reach) if known else start
-        columns = [c[first:stop] for c in columns_of(frame)]
-        closes = open_ns(frame)[first:stop] + timeframe_ns(self.timeframe)
-        average = self._go_on(new - first) if known else self._begin
-        made = _columns(columns, closes, self.config, average)
-        return pd.DataFrame({n: c[new - first :] for n, c in made.items()}, index=frame.index[new:stop])
+    def _new_rows(self, opens: Ints, columns: list[Floats], old: int) -> Iterator[Floats]:
+        """Of bars from row `old` on, by segment."""
+        step = timeframe_ns(self.timeframe)
+        cuts = np.flatnonzero(np.diff(opens[self._segment :]) != step) + 1 + self._segment
+        for start, stop in pairwise([self._segment, *cuts.tolist(), len(opens)]):
+            self._segment, new = start, max(start, old)
+            known = new - start >= self.config.reach
+            first = new - self.config.reach if known else start
+            average = self._go_on(new - first) if known else self._begin
+            rows = slice(first, stop)
+            made = _columns([c[rows] for c in columns], opens[rows] + step, self.config, average)
+            yield np.column_stack([c[new - first :] for c in made.values()])
 
     def _begin(self, name: str, x: Floats, window: int, by_wilder: bool) -> Floats:
         out = _from_the_start(name, x, window, by_wilder)
