@@ -12,7 +12,7 @@ from citadel_kit.macro.backtest import Backtest, CostConfig, backtest
 from citadel_kit.macro.trades import Account, Exit, Plan, Plans, Trades, trade, walk
 
 FREE = CostConfig(fee_bps=0.0, slippage_bps=0.0)
-COSTS = CostConfig(fee_bps=8.0, slippage_bps=3.0)
+COSTS = CostConfig(fee_bps=8.0, slippage_bps=2.0, half_spread_bps=1.0)
 
 
 def plans(n: int, seed: int, sides: tuple[float, ...] = (0.0, 0.0, 0.0, 0.5, 1.0, -0.7)) -> Plans:
