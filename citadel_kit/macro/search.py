@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from citadel_kit.errors import ConfigError
 from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.candles import Floats
 from citadel_kit.macro.labels import Labels
-from citadel_kit.macro.significance import SharpeEstimate, deflated_sharpe, estimate
+from citadel_kit.macro.significance import Trials, estimate
 from citadel_kit.macro.trainer import (
     FoldScore,
     Progress,
@@ -44,39 +43,6 @@ SPACE: Final[Space] = {
 }
 
 
-@dataclass(slots=True)
-class Trials:
-    """Every variant that was looked at, so that the best one's record can be judged as the best of so many.
-
-    Hand the same object to every search and add by hand what was tried by hand: a variant that was looked
-    at and left out counts as much as the one that was kept.
-    """
-
-    sharpes: list[float] = field(default_factory=list)
-    """Per period, NaN where a variant was stopped before it had a record."""
-
-    def add(self, sharpe: float = float("nan")) -> None:
-        self.sharpes.append(sharpe)
-
-    @property
-    def count(self) -> int:
-        return len(self.sharpes)
-
-    @property
-    def variance(self) -> float:
-        """Of the Sharpe ratios there are; NaN below two of them."""
-        known = [s for s in self.sharpes if np.isfinite(s)]
-        return float(np.var(known, ddof=1)) if len(known) > 1 else float("nan")
-
-    def deflate(self, record: SharpeEstimate) -> float:
-        """Deflated Sharpe ratio of the best one's record: the probability that it is above 0 after the
-        choice. Where the trials' variance isn't known, that of a record of pure noise of the same length."""
-        variance = self.variance
-        if not np.isfinite(variance):
-            variance = record.error**2
-        return deflated_sharpe(record, max(self.count, 1), variance)
-
-
 class Search(NamedTuple):
     config: TrainConfig
     """The best found."""
@@ -100,6 +66,7 @@ def search(
     base: TrainConfig | None = None,
     space: Space = SPACE,
     trials: Trials | None = None,
+    name: str = "",
     record: Record | None = None,
     weights: Floats | None = None,
     progress: Progress | None = None,
@@ -107,8 +74,9 @@ def search(
     """Settings with the most skill over the purged folds, by optuna's TPE sampler seeded with `base.seed`.
 
     After each fold a trial whose skill so far is below the median of the earlier ones at that fold is
-    stopped. `record` gives each trial's Sharpe ratio, for `Trials`. Raises ConfigError for a setting that
-    does not exist.
+    stopped. `record` gives each trial's Sharpe ratio, for `Trials`; with a `name` of the data and the other
+    settings, running the same search again counts nothing twice. Raises ConfigError for a setting that does
+    not exist.
     """
     import optuna
 
@@ -136,7 +104,7 @@ def search(
         return float(row["skill"])
 
     def note(study: Any, _trial: Any) -> None:
-        trials.add(rows[-1]["sharpe"])
+        trials.add(rows[-1]["sharpe"], name and f"{name}, {base._replace(**study.trials[-1].params)}")
         if progress is not None:
             progress("search", len(rows), n_trials)
 

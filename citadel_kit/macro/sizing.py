@@ -116,6 +116,25 @@ def limit(wishes: Mapping[str, float], groups: Sequence[Sequence[str]], caps: Ca
     return cut
 
 
+def room(
+    symbol: str, wish: float, held: Mapping[str, float], groups: Sequence[Sequence[str]], caps: Caps
+) -> float:
+    """What of a signed `wish` may be added to what is `held` already, which nothing here makes smaller.
+
+    `held`: signed shares of equity by symbol. A symbol of no group is a cluster of its own. 0 for a wish, or
+    a holding, that is no number. Reductions are not its matter: they need no room.
+    """
+    if not np.isfinite([wish, *held.values()]).all():
+        return 0.0
+    group = next((names for names in groups if symbol in names), (symbol,))
+    free = min(
+        caps.symbol - abs(held.get(symbol, 0.0)),
+        caps.cluster - sum(abs(held.get(name, 0.0)) for name in group),
+        caps.total - sum(map(abs, held.values())),
+    )
+    return float(np.sign(wish)) * max(0.0, min(abs(wish), free))
+
+
 def _scale(shares: dict[str, float], names: list[str], cap: float) -> None:
     held = sum(abs(shares[name]) for name in names)
     if held > cap:

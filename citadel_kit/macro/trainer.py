@@ -136,7 +136,8 @@ def train(
     """Learns UPPER against LOWER. Rows that touched neither barrier count for `touch_share` only; rows
     without a label, or with a NaN or an infinity, for nothing.
 
-    `x`, `labels` and `weights` (such as `macro.events.uniqueness`) have one row a bar. Raises ModelError
+    `x`, `labels` and `weights` (such as `macro.events.uniqueness`) have one row a bar; only the weights'
+    proportions count, since a fit scales its rows' to a mean of 1. Raises ModelError
     where a fold's training rows are too few or of one class, ConfigError for settings that can't be.
     """
     config, material = config or TrainConfig(), material_of(x, labels, weights)
@@ -253,6 +254,7 @@ def _look_at_the_newest(
 
 def _matrix(material: Material, rows: Ints, config: TrainConfig) -> Matrix:
     y, weight = material.upper[rows], material.weight[rows]
+    weight = weight / weight.mean()
     if config.balance:
         up = float(weight[y == 1].sum()) / float(weight.sum())
         weight = weight * np.where(y == 1, 0.5 / up, 0.5 / (1 - up))

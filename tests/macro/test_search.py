@@ -8,8 +8,8 @@ from citadel_kit.errors import ConfigError
 from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.candles import Floats
 from citadel_kit.macro.labels import Labels
-from citadel_kit.macro.search import Search, Span, Trials, search
-from citadel_kit.macro.significance import SharpeEstimate, deflated_sharpe, probabilistic_sharpe
+from citadel_kit.macro.search import Search, Span, search
+from citadel_kit.macro.significance import SharpeEstimate, Trials, deflated_sharpe, probabilistic_sharpe
 from citadel_kit.macro.splits import PurgedWalkForward
 from citadel_kit.macro.trainer import skill, train
 
@@ -75,6 +75,25 @@ def test_a_record_is_deflated_by_the_trials_behind_it() -> None:
     unknown = Trials([float("nan")] * 50)
     assert unknown.deflate(record) == deflated_sharpe(record, 50, record.error**2)
     assert unknown.deflate(record) < probabilistic_sharpe(record)
+
+
+def test_what_was_tried_before_counts_and_a_name_counts_once() -> None:
+    record, trials = SharpeEstimate(0.1, 400), Trials(before=3)
+    for sharpe in (0.01, 0.011, 0.012):
+        trials.add(sharpe, "the same settings")
+    trials.add(0.02, "others")
+    assert (trials.count, trials.sharpes) == (5, [0.012, 0.02])
+    # Two records that nearly agree say nothing of the three that nobody kept.
+    assert trials.deflate(record) == pytest.approx(deflated_sharpe(record, 5, record.error**2))
+
+
+def test_the_same_search_again_tries_nothing_new() -> None:
+    trials = Trials()
+    for _ in range(2):
+        search(*material(), SPLITS, n_trials=3, base=BASE, space=SPACE, trials=trials, name="here")
+    assert trials.count == 3
+    search(*material(), SPLITS, n_trials=3, base=BASE, space=SPACE, trials=trials, name="there")
+    assert trials.count == 6
 
 
 def test_settings_that_do_not_exist_are_named() -> None:

@@ -15,6 +15,7 @@ from citadel_kit.macro.sizing import (
     kelly_fraction,
     limit,
     risk_fraction,
+    room,
     target_fraction,
     throttle,
     whole_lots,
@@ -155,3 +156,18 @@ def test_a_quantity_that_no_venue_takes_is_none() -> None:
     assert whole_lots(0.004, 1000.0, 60_000.0, COIN) == 0  # 4 USDT
     assert whole_lots(0.5, 1000.0, float("nan"), COIN) == 0
     assert whole_lots(float("nan"), 1000.0, 60_000.0, COIN) == 0
+
+
+@given(
+    wish=st.floats(-1, 1),
+    held=st.dictionaries(st.sampled_from(["A", "B", "C"]), st.floats(-0.6, 0.6)),
+)
+def test_room_never_passes_a_cap_and_touches_nothing_held(wish: float, held: dict[str, float]) -> None:
+    caps, groups = Caps(0.25, 0.4, 0.8), [["A", "B"]]
+    added = room("A", wish, held, groups, caps)
+    assert added * wish >= 0 and abs(added) <= abs(wish)
+    if added:
+        assert abs(held.get("A", 0.0)) + abs(added) <= caps.symbol + 1e-12
+        assert abs(held.get("A", 0.0)) + abs(held.get("B", 0.0)) + abs(added) <= caps.cluster + 1e-12
+        assert sum(map(abs, held.values())) + abs(added) <= caps.total + 1e-12
+    assert room("A", float("nan"), held, groups, caps) == 0.0
