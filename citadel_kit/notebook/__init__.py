@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from citadel_kit.notebook.lossy_figure import books_picture
     from citadel_kit.notebook.progress import progress_bar
     from citadel_kit.notebook.result import write_result
+    from citadel_kit.notebook.tearsheet import tear_sheet
     from citadel_kit.notebook.world import World, open_world
 
 _MODULES: Final = {
@@ -26,6 +27,7 @@ _MODULES: Final = {
     "macro_picture": "figures",
     "open_world": "world",
     "progress_bar": "progress",
+    "tear_sheet": "tearsheet",
     "write_result": "result",
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "macro_picture",
     "open_world",
     "progress_bar",
+    "tear_sheet",
     "write_result",
 ]
 
