@@ -167,7 +167,7 @@ def verdict(summary: dict[str, float]) -> str:
         f"{hold}"
     )
     if summary["net_return"] <= 0:
-        return f"{made}: it lost money, and shows no edge ({choice})."
+        return f"{made}: it lost money, and shows no edge ({tried} variant{'s' * (tried > 1)} tried)."
     sure = (
         f"as {choice} its Sharpe ratio is above zero with a probability of {summary['deflated_sharpe']:.0%}"
     )

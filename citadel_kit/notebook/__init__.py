@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from citadel_kit.notebook.progress import progress_bar
     from citadel_kit.notebook.result import write_result
     from citadel_kit.notebook.tearsheet import tear_sheet
+    from citadel_kit.notebook.training import (
+        compare_variants,
+        fold_scores,
+        folds_picture,
+        honesty,
+        importance_picture,
+        keep_model,
+    )
     from citadel_kit.notebook.world import World, open_world
 
 _MODULES: Final = {
@@ -24,6 +32,12 @@ _MODULES: Final = {
     "allow_nested_loops": "loops",
     "books_picture": "lossy_figure",
     "compare": "lossy",
+    "compare_variants": "training",
+    "fold_scores": "training",
+    "folds_picture": "training",
+    "honesty": "training",
+    "importance_picture": "training",
+    "keep_model": "training",
     "macro_picture": "figures",
     "open_world": "world",
     "progress_bar": "progress",
@@ -37,6 +51,12 @@ __all__ = [
     "allow_nested_loops",
     "books_picture",
     "compare",
+    "compare_variants",
+    "fold_scores",
+    "folds_picture",
+    "honesty",
+    "importance_picture",
+    "keep_model",
     "macro_picture",
     "open_world",
     "progress_bar",

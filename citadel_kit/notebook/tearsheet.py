@@ -96,7 +96,7 @@ class TearSheet:
 
 
 def tear_sheet(result: MacroResult, days: int = 90) -> TearSheet:
-    """Equity and drawdown beside buy and hold, exposure, rolling Sharpe ratio, by regime and hour, verdict."""
+    """Equity and drawdown beside buy and hold, exposure, rolling Sharpe ratio, regimes, hours, verdict."""
     return TearSheet(measure(result, days))
 
 
