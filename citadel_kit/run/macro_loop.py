@@ -14,8 +14,8 @@ from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
 from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.candles import Floats, Gap, closed_before, open_ns, timeframe_ns
 from citadel_kit.macro.events import uniqueness
-from citadel_kit.macro.features import FeatureConfig, feature_matrix
-from citadel_kit.macro.labels import LabelConfig, Labels, triple_barrier
+from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix
+from citadel_kit.macro.labels import LabelConfig, Labels, barrier_width, triple_barrier
 from citadel_kit.macro.performance import summarize, verdict
 from citadel_kit.macro.quality import check
 from citadel_kit.macro.regimes import RegimeConfig, regime_frame
@@ -150,6 +150,44 @@ def run_macro(
     )
 
 
+def infer(
+    candles: pd.DataFrame,
+    timeframe: str,
+    symbol: str,
+    now_ns: int,
+    model: Model,
+    config: MacroConfig | None = None,
+    stream: FeatureStream | None = None,
+    veto: str = "",
+) -> MacroSignal:
+    """The signal of a model trained before, on candles closed at or before `now_ns`: nothing is trained.
+
+    Give as many bars as the longest window and the regimes' hysteresis need; `config` as the model was
+    trained with. `stream`: this market's own, whose next call costs the new candles alone. `veto`: why no
+    side may be taken, such as a model without skill. Raises CandleError, or ModelError for other features.
+    """
+    config = config or MacroConfig()
+    frame = _usable(candles, timeframe, now_ns, config.train_bars)
+    check(frame, timeframe, now_ns)
+    regimes = regime_frame(frame, timeframe, config.regime)
+    stream = stream or FeatureStream(timeframe, config.features)
+    probability = model.predict(stream.update(frame).iloc[-1:])
+    volatility = regimes["volatility"].to_numpy(dtype=np.float64)[-1:]
+    width = barrier_width(frame, timeframe, config.labels)[-1:]
+    return signal_at(
+        symbol,
+        int(open_ns(frame)[-1]) + timeframe_ns(timeframe),
+        timeframe_ns(timeframe),
+        regimes.iloc[-1:],
+        probability,
+        edge_bps(probability, np.array([model.touch_share]), width),
+        _fraction(volatility, config),
+        2 * config.costs.side_bps,
+        config.signal,
+        veto,
+    )
+
+
 class _Measured(NamedTuple):
     """One row a bar. All but `labels.side` and `labels.end` know only the past."""
 
@@ -175,8 +213,12 @@ def _measure(
     say("features", 0, 1)
     features = feature_matrix(frame, timeframe, config.features)
     labels = triple_barrier(frame, timeframe, config.labels)
-    fraction = target_fraction(regimes["volatility"].to_numpy(dtype=np.float64), config.sizing)
-    return _Measured(regimes, features, labels, np.minimum(fraction, min(config.caps)))
+    fraction = _fraction(regimes["volatility"].to_numpy(dtype=np.float64), config)
+    return _Measured(regimes, features, labels, fraction)
+
+
+def _fraction(volatility: Floats, config: MacroConfig) -> Floats:
+    return np.minimum(target_fraction(volatility, config.sizing), min(config.caps))
 
 
 def _record(

@@ -12,14 +12,14 @@ from citadel_kit.errors import CandleError, ModelError
 from citadel_kit.io.store import read_candles
 from citadel_kit.macro.backtest import CostConfig
 from citadel_kit.macro.boosters import TrainConfig
-from citadel_kit.macro.features import FeatureConfig
+from citadel_kit.macro.features import FeatureConfig, FeatureStream
 from citadel_kit.macro.labels import LabelConfig
 from citadel_kit.macro.regimes import RegimeConfig
 from citadel_kit.macro.search import Span
 from citadel_kit.macro.signals import SignalConfig
 from citadel_kit.macro.significance import estimate
 from citadel_kit.macro.sizing import Caps
-from citadel_kit.run.macro_loop import MacroConfig, MacroResult, run_macro
+from citadel_kit.run.macro_loop import MacroConfig, MacroResult, infer, run_macro
 from citadel_kit.types import Memory, Side
 
 N = 1500
@@ -179,6 +179,26 @@ def test_no_more_is_asked_for_than_the_caps_leave() -> None:
     result = run(momentum(), config=config)
     assert result.record.position.max() == 0.11
     assert 0 < result.signal.fraction <= 0.11
+
+
+def test_a_model_trained_before_gives_the_signal_of_its_own_cycle_and_of_later_candles() -> None:
+    config = replace(CONFIG, needs_skill=False, signal=SignalConfig(neutral_band=0.0, random_band=0.0))
+    frame, now = without(momentum(), 700, 705), START.value + N * HOUR
+    result = run(frame, config=config)
+    assert repr(infer(frame, "1h", "BTC/USDT", now, result.model, config)) == repr(result.signal)
+    stream = FeatureStream("1h", config.features)
+    sides = set()
+    for bars in range(1_400, 1_495, 7):
+        signal = infer(frame.iloc[:bars], "1h", "BTC/USDT", now, result.model, config, stream)
+        alone = infer(frame.iloc[:bars], "1h", "BTC/USDT", now, result.model, config)
+        assert signal.side == alone.side
+        assert signal.probability == pytest.approx(alone.probability, abs=1e-9)
+        assert signal.asof_ns == frame.index[bars - 1].value + HOUR
+        sides.add(signal.side)
+    assert len(sides) > 1
+    assert infer(frame, "1h", "BTC/USDT", now, result.model, config, veto="no").reason == "flat: no"
+    with pytest.raises(ModelError, match="other features"):
+        infer(frame, "1h", "BTC/USDT", now, result.model, MacroConfig())
 
 
 def test_just_behind_a_hole_the_regime_is_unknown_and_the_signal_flat() -> None:
