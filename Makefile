@@ -23,7 +23,7 @@ export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test soak fuzz freqtrade check lab bench lock clean
+.PHONY: help demo test soak fuzz freqtrade check lab bench study results lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,12 @@ lab: $(STAMP) ## open the quickstart in JupyterLab, on this machine only; LAB_FL
 
 bench: $(STAMP) ## run every benchmark beside its peer
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+study: $(STAMP) ## false alarms and power of the whole pipeline, into docs/honesty.md; half an hour
+	@$(BIN)/python benchmarks/study_null.py
+
+results: $(STAMP) ## the quickstart's strategy on real candles, into docs/results.md
+	@$(BIN)/python benchmarks/study_real.py
 
 lock: $(BIN)/python ## remake requirements.lock from pyproject.toml; LOCK_FLAGS=--upgrade takes newer versions
 	@$(BIN)/python -m venv $(VENV)/lock

@@ -10,6 +10,7 @@ Financial Charlatanism" (2014: minimum backtest length) and "The Probability of 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import combinations
 from math import e, inf, sqrt
 from statistics import NormalDist
@@ -96,6 +97,55 @@ def minimum_backtest_length(trials: int, sharpe: float) -> float:
     if sharpe <= 0:
         raise ConfigError("sharpe", f"{sharpe}: must be above 0")
     return (expected_maximum(trials) / sharpe) ** 2
+
+
+@dataclass(slots=True)
+class Trials:
+    """Every variant that was looked at, so that the best one's record can be judged as the best of so many.
+
+    Hand the same object to every search and every cycle, and add by hand what was tried by hand: a variant
+    that was looked at and left out counts as much as the one that was kept.
+    """
+
+    sharpes: list[float] = field(default_factory=list)
+    """Per period, NaN where a variant was stopped before it had a record."""
+    names: list[str] = field(default_factory=list)
+    """What each was; empty where nobody said."""
+    before: int = 0
+    """Variants looked at before anything was counted here; of them no record is known."""
+
+    def __post_init__(self) -> None:
+        self.names += [""] * (len(self.sharpes) - len(self.names))
+
+    def add(self, sharpe: float = float("nan"), name: str = "") -> None:
+        """A variant of a `name` that is known already takes the place of its former record: a cell that runs
+        again tries nothing new."""
+        if name and name in self.names:
+            self.sharpes[self.names.index(name)] = sharpe
+            return
+        self.sharpes.append(sharpe)
+        self.names.append(name)
+
+    @property
+    def count(self) -> int:
+        return self.before + len(self.sharpes)
+
+    @property
+    def variance(self) -> float:
+        """Of the Sharpe ratios there are; NaN below two of them."""
+        known = [s for s in self.sharpes if np.isfinite(s)]
+        return float(np.var(known, ddof=1)) if len(known) > 1 else float("nan")
+
+    def deflate(self, record: SharpeEstimate) -> float:
+        """Deflated Sharpe ratio of the best one's record: the probability that it is above 0 after the
+        choice. Where the trials' variance isn't known, that of a record of pure noise of the same length;
+        with trials from before, at least that."""
+        variance, noise = self.variance, record.error**2
+        if not np.isfinite(variance):
+            variance = noise
+        elif self.before:
+            variance = max(variance, noise)
+        return deflated_sharpe(record, max(self.count, 1), variance)
 
 
 class Overfitting(NamedTuple):

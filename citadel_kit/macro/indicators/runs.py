@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 
 import numba
@@ -56,7 +56,7 @@ def _joined(
     kwargs: dict[str, Any],
     finite: NDArray[np.bool_],
 ) -> Any:
-    kind = get_type_hints(function)["return"]
+    kind = _returned(function)
     fields = getattr(kind, "_fields", ("value",))
     out = [np.full(len(finite), np.nan) for _ in fields]
     for run in finite_runs(finite):
@@ -64,6 +64,11 @@ def _joined(
         for whole, part in zip(out, value if len(fields) > 1 else (value,), strict=True):
             whole[run] = part
     return kind(*out) if len(fields) > 1 else out[0]
+
+
+@cache
+def _returned(function: Callable[..., Any]) -> Any:
+    return get_type_hints(function)["return"]
 
 
 def finite_runs(finite: NDArray[np.bool_]) -> Iterator[slice]:
