@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.io.store import read_candles
-from citadel_kit.macro.candles import Floats, check, columns_of, find_gaps, infer_timeframe, timeframe_ns
+from citadel_kit.macro.candles import Floats, columns_of, find_gaps, infer_timeframe, timeframe_ns
 from citadel_kit.macro.indicators import log_returns
+from citadel_kit.macro.quality import check
 from citadel_kit.macro.regimes import (
     Band,
     HmmConfig,
