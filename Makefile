@@ -23,10 +23,12 @@ export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test soak fuzz freqtrade check lab bench study results lock clean
+.PHONY: help install demo test soak fuzz freqtrade check lab bench study results lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## set up .venv and nothing else: .venv/bin/citadel, .venv/bin/jupyter-lab
 
 demo: $(STAMP) ## run the quickstart notebook; TAPE=, CANDLES=, LIVE= replace its input, DEMO_FLAGS= adds options
 	@$(BIN)/citadel demo $(if $(TAPE),--tape '$(TAPE)') $(if $(CANDLES),--candles '$(CANDLES)') \

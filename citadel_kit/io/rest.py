@@ -247,7 +247,7 @@ async def market_at(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
     if not markets and access.lists_none:
         raise ConfigError("symbol", f"{venue} lists no {symbol!r}", "Write it as BASE/QUOTE: BTC/USDT")
     if not markets:
-        hint = "A login page or a proxy may stand between; or run without --live"
+        hint = "A login page or a proxy may stand between"
         raise VenueUnreachable(venue, "what answers lists no market", hint)
     exchange.set_markets(markets)
     market: dict[str, Any] | None = exchange.markets.get(settings.ccxt_symbol(venue, symbol))

@@ -118,7 +118,7 @@ def test_a_body_that_is_too_large_or_no_text(exchange: LocalExchange) -> None:
 @pytest.mark.parametrize(
     ("switches", "status", "code"),
     [
-        ({"maintenance": True}, 503, -1016),
+        ({"maintenance": True}, 503, 1),
         ({"reject": "rate_limit"}, 429, -1003),
         ({"http_error": 1.0, "http_status": 502}, 502, -1001),
     ],

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from citadel_kit import settings
 from citadel_kit.errors import ConfigError
 from citadel_kit.exchange import agents
 from citadel_kit.exchange.agents import AgentMarket
@@ -22,6 +23,7 @@ from citadel_kit.exchange.local import LocalExchange
 from citadel_kit.exchange.markets import OutsideBook, OutsideEvent, OutsideLost, OutsideTrade
 from citadel_kit.exchange.synthetic import SyntheticMarket
 from citadel_kit.exchange.taped import TapeMarket
+from citadel_kit.io.tape import Tape
 from citadel_kit.types import Frame, Levels
 
 START_NS = 1_700_000_000_000_000_000
@@ -328,3 +330,24 @@ def test_a_live_market_is_followed_and_found_again(venue: str) -> None:
 def test_what_is_no_market_is_refused(market: str) -> None:
     with pytest.raises(ConfigError, match="market"):
         build_world(ExchangeConfig(market=market), START_NS)
+
+
+def test_a_tape_that_gives_no_book_is_refused_at_once(shared: Path) -> None:
+    """Played over and over, nothing would ever come of it."""
+    kraken = shared / "tapes" / "kraken_v2_btcusd_d25.tape.gz"
+    with pytest.raises(ConfigError, match="--tape-venue"):
+        TapeMarket(Tape(kraken, settings.instrument("binance", "BTC/USDT")), ["binance"], start_ns=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"venues": "kraken"}, "lists of names"),
+        ({"seed": -1}, "below 0"),
+        ({"venues": ("binance", "ftx")}, "ftx"),
+        ({"balances": {"USDT": -5}}, "1e15"),
+    ],
+)
+def test_settings_that_can_not_be_are_named(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        LocalExchange(**wrong).start()

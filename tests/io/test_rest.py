@@ -112,7 +112,9 @@ def test_an_http_error(venue: LocalVenue, status: int, text: str) -> None:
 
 
 def test_nobody_listens() -> None:
-    assert "refuses connections. Check the network, or run without --live" in unreachable(nobody())
+    assert "refuses connections. Check the network, or choose a market that needs none" in unreachable(
+        nobody()
+    )
 
 
 def test_a_black_hole() -> None:

@@ -92,7 +92,7 @@ def fault_response(kind: str, status: int) -> web.Response:
             headers={"Retry-After": "1"},
         )
     elif kind == "maintenance":
-        error = ApiError(-1016, "This service is no longer available.", status)
+        error = ApiError(1, "System is under maintenance.", status)
     else:
         error = ApiError(-1001, "Internal error; unable to process your request. Please try again.", status)
     return rest.error_response(error)
