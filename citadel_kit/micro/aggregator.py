@@ -78,6 +78,8 @@ class DataAggregator:
             rate = self._conversions.get(currencies(i.symbol)[1])
             self._add(Quoted(i, self._units, self.currency, rate, taker[i.venue], limits))
         self._quotes = [s for s in self._sources.values() if isinstance(s, Quoted) and self._counts(s)]
+        for quoted in self._quotes:
+            quoted.counted = True
         self._of_venue: dict[str, list[Source]] = {}
         for source in self._sources.values():
             self._of_venue.setdefault(source.instrument.venue, []).append(source)
@@ -105,7 +107,7 @@ class DataAggregator:
             self._converted(source, now_ns)
             return
         source.set(top, book)
-        if self._seeks and len(self._quotes) > 1 and self._counts(source):
+        if self._seeks and source.counted and len(self._quotes) > 1:
             self._opportunities.judge(source, self._quotes, now_ns)
 
     def drop(self, venue: str, symbol: str, now_ns: int) -> None:
@@ -125,7 +127,13 @@ class DataAggregator:
         """The best of each side; the larger quantity wins among equal prices."""
         if self._latest is not None and now_ns == self._asked_ns:
             return self._latest
-        together = [source for source in self._quotes if source.comparable(now_ns)]
+        together = []
+        for source in self._quotes:
+            top = source.top  # what `comparable` says, without a call where no conversion is needed
+            if top is None or now_ns - source.heard_ns > source.max_silence_ns:
+                continue
+            if 0 <= now_ns - top.recv_ns <= source.max_age_ns and (source.at_home or source.comparable(now_ns)):
+                together.append(source)
         complete = len(together) == len(self._quotes)
         if self._latest is None or not (complete and self._complete):
             self._latest = self._quote(together, now_ns)
@@ -147,10 +155,9 @@ class DataAggregator:
     def left_out(self, venue: str, symbol: str, now_ns: int) -> str:
         """Why this instrument is not in the common quote, and what would bring it in; empty where it is."""
         source = self._source(venue, symbol)
-        if source in self._quotes and (
-            (self._complete and now_ns == self._asked_ns) or source.comparable(now_ns)
-        ):
-            return ""
+        if isinstance(source, Quoted) and source.counted:
+            if (self._complete and now_ns == self._asked_ns) or source.comparable(now_ns):
+                return ""
         if isinstance(source, Quoted) and source.instrument.inverse:
             return f"{symbol} is an inverse contract: its quantities are sums of {source.currency}"
         if not self._counts(source):
@@ -237,20 +244,20 @@ class DataAggregator:
             ask_venue, ask_symbol = seller.venue, seller.symbol
             ask_price, ask_size = ask / self._price_scale, ask_qty / self._qty_scale
             ask_age_ns = now_ns - seller.recv_ns(home)
-        return GlobalQuote(
-            bid=bid_price,
-            bid_qty=bid_size,
-            bid_venue=bid_venue,
-            bid_symbol=bid_symbol,
-            bid_age_ns=bid_age_ns,
-            ask=ask_price,
-            ask_qty=ask_size,
-            ask_venue=ask_venue,
-            ask_symbol=ask_symbol,
-            ask_age_ns=ask_age_ns,
-            crossed=0 < ask <= bid,
-            currency=currency,
-            apart=apart,
+        return GlobalQuote(  # by position: by name it takes half a microsecond longer
+            bid_price,
+            bid_size,
+            bid_venue,
+            bid_age_ns,
+            ask_price,
+            ask_size,
+            ask_venue,
+            ask_age_ns,
+            0 < ask <= bid,
+            currency,
+            bid_symbol,
+            ask_symbol,
+            apart,
         )
 
 

@@ -101,8 +101,8 @@ class Engine:
             config=config.quotes,
         )
         self._flows = {instrument.venue: Flow(instrument, config.flow) for instrument in instruments}
-        self._guard = guard.fresh(0)
         guard.check(config.guard)
+        self._set_guard(guard.fresh(0))
         ledger = Ledger(self.instruments.values(), fees)
         self._executor = SmartOrderExecutor(broker, ledger, self.fills.append, self._may_go_on)
         self.verdict: Verdict | None = None
@@ -165,7 +165,7 @@ class Engine:
 
     def kill(self) -> None:
         """Trip the guard: every working order is cancelled and no entry passes until `rearm`."""
-        self._guard = guard.trip(self._guard, self.now_ns, guard.Trip.HAND.value)
+        self._set_guard(guard.trip(self._guard, self.now_ns, guard.Trip.HAND.value))
         self.verdict = None  # what the gate said before is no longer true
         self.cancel_all()
 
@@ -174,7 +174,7 @@ class Engine:
         self._executor.cancel_all(self.now_ns)
 
     def rearm(self) -> None:
-        self._guard = guard.reset(self._guard, self.now_ns)
+        self._set_guard(guard.reset(self._guard, self.now_ns))
 
     def drain(self, seconds: float) -> None:
         """Let reports that are under way arrive, without a market: for closing down."""
@@ -224,11 +224,12 @@ class Engine:
 
     def advance(self, now_ns: int) -> None:
         """Time moves on; reports that arrive before `now_ns` are handled first, each at its own time."""
-        while 0 <= self._broker.next_due_ns() <= now_ns:
-            self.now_ns = max(self.now_ns, self._broker.next_due_ns())
+        while 0 <= (due_ns := self._broker.next_due_ns()) <= now_ns:
+            self.now_ns = max(self.now_ns, due_ns)
             for parent_id, report in self._broker.due(self.now_ns):
                 self._executor.on_report(parent_id, report, self.now_ns)
-        self.now_ns = max(self.now_ns, now_ns)
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
 
     def _handle(self, venue: str, effects: list[Effect]) -> None:
         for effect in effects:
@@ -296,13 +297,20 @@ class Engine:
 
     def _watch(self) -> None:
         """A crossed quote is no news to the guard: one of its sides is wrong, and which is not known."""
-        quote = self._aggregator.quote(self.now_ns)
+        now_ns, calm = self.now_ns, self._calm
+        quote = self._aggregator.quote(now_ns)
+        bid, ask = (nan, nan) if quote.crossed else (quote.bid, quote.ask)
+        mid, spread = (bid + ask) / 2, spread_bps(bid, ask)
+        if now_ns < calm.until_ns and calm.low <= mid <= calm.high and 0.0 <= spread <= calm.spread_bps:
+            return
         before = self._guard.tripped
-        mid, spread = (nan, nan) if quote.crossed else (quote.mid, spread_bps(quote.bid, quote.ask))
-        self._guard = guard.on_quote(self._config.guard, self._guard, self.now_ns, mid, spread)
+        self._set_guard(guard.on_quote(self._config.guard, self._guard, now_ns, mid, spread))
         if self._guard.tripped != before:
             self.verdict = None
-            self._executor.cancel_all(self.now_ns, entries_only=True)
+            self._executor.cancel_all(now_ns, entries_only=True)
+
+    def _set_guard(self, state: guard.GuardState) -> None:
+        self._guard, self._calm = state, guard.calm(self._config.guard, state)
 
 
 def configure(

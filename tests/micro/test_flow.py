@@ -167,7 +167,7 @@ def test_numbers_are_those_of_the_levels(
     shares = tuple(imbalance(*(sum(q for _, q in rows[:n]) for rows in (bids, asks))) for n in flow.DEPTHS)
     expected = (bid, bid_qty, ask, ask_qty, spread_bps(bid, ask), shares)
     seen, read = reader.show(1, book)
-    assert repr(read) == repr(reader.read(1))
+    assert repr(flow.Reading(*read)) == repr(reader.read(1))
     assert repr(seen[:6]) == repr(expected)
     assert seen[6] == pytest.approx(microprice(bid, bid_qty, ask, ask_qty), nan_ok=True)
     assert seen == reader.show(2, book)[0], "one NaN for all"
