@@ -49,9 +49,10 @@ def microprice(bid: float, bid_qty: float, ask: float, ask_qty: float) -> float:
     return (bid * ask_qty + ask * bid_qty) / total if total > 0 else nan
 
 
-# Behind what `windows.read` writes stand the scales that make floats of a book's integers (INVERSE: 1 of an
-# inverse contract, else 0), and then what the book shows, as `BookNumbers` lists it.
-_PRICE, _QTY, _SIZE, _INVERSE, _SEEN = range(windows.READ_SIZE, windows.READ_SIZE + 5)
+# Behind what `windows.read` writes stands what the book shows, as `BookNumbers` lists it, and then the scales
+# that make floats of its integers (INVERSE: 1 of an inverse contract, else 0).
+_SEEN: Final = windows.READ_SIZE
+_PRICE, _QTY, _SIZE, _INVERSE = range(_SEEN + 9, _SEEN + 13)
 
 
 @register_jitable
@@ -177,8 +178,8 @@ class Flow:
         shape = windows.Shape(c.slots, slot_ns, c.spread_slots, spread_slot_ns, c.returns, c.grid_ns)
         self._block, i = windows.block_of(shape), instrument
         out = windows.parts(self._block)[4]
-        out[_PRICE:_SEEN] = 10**i.price_decimals, 10**i.qty_decimals, i.contract_size, float(i.inverse)
-        self._sums, self._seen = out[: windows.READ_SIZE], out[_SEEN:]
+        out[_PRICE:] = 10**i.price_decimals, 10**i.qty_decimals, i.contract_size, float(i.inverse)
+        self._sums, self._all = out[:_SEEN], out[:_PRICE]
         self._shown, self._numbers = _NO_TOP, _NO_NUMBERS
         self._pending: BookTop | None = None
         """The newest top, until it is booked: `show` does that in one call with all else."""
@@ -206,7 +207,7 @@ class Flow:
         if self._pending is not None:
             self._book()
         windows.kernels["read"](self._block, now_ns)
-        return Reading(*self._reading())
+        return Reading(*self._reading(*self._sums.tolist()))
 
     def show(self, now_ns: int, book: Book) -> tuple[BookNumbers, Numbers]:
         """What a LIVE book shows, looked at again only when it has changed; and what `read` gives."""
@@ -218,15 +219,17 @@ class Flow:
             self._book()
         if top is self._shown and then_ns < 0:
             windows.kernels["read"](self._block, now_ns)
-            return self._numbers, self._reading()
+            return self._numbers, self._reading(*self._sums.tolist())
         whole = kernels["show"](self._block, now_ns, then_ns, *book.rows)
-        seen = self._seen.tolist()
-        if not whole:
-            seen = [nan if isnan(value) else value for value in seen]  # one NaN for all
-        bid, bid_qty, ask, ask_qty, spread, one, five, ten, micro = seen
+        # fmt: off
+        (flow, bought, sold, covered_ns, volatility, low, middle, high,
+         bid, bid_qty, ask, ask_qty, spread, one, five, ten, micro) = self._all.tolist()
+        # fmt: on
         self._numbers = bid, bid_qty, ask, ask_qty, spread, (one, five, ten), micro
+        if not whole:
+            self._numbers = _with_one_nan(self._numbers)
         self._shown = top
-        return self._numbers, self._reading()
+        return self._numbers, self._reading(flow, bought, sold, covered_ns, volatility, low, middle, high)
 
     def _book(self) -> None:
         top, self._pending = self._pending, None
@@ -234,8 +237,10 @@ class Flow:
             _, _, _, bid, bid_qty, ask, ask_qty = top
             windows.kernels["on_top"](self._block, self._pending_ns, bid, bid_qty, ask, ask_qty)
 
-    def _reading(self) -> Numbers:
-        flow, bought, sold, covered_ns, volatility, low, middle, high = self._sums.tolist()
+    def _reading(
+        self, flow: float, bought: float, sold: float, covered_ns: float, volatility: float,
+        low: float, middle: float, high: float,
+    ) -> Numbers:  # fmt: skip
         # One NaN for all, so that two snapshots of the same state are equal.
         spreads = (low, middle, high) if low > 0 else _NO_SPREADS
         if not volatility >= 0:
@@ -245,6 +250,15 @@ class Flow:
         base = self._base
         share = (bought - sold) / (bought + sold) if bought + sold > 0 else nan
         return spreads, flow * base, (bought - sold) * base, share, volatility
+
+
+def _with_one_nan(numbers: BookNumbers) -> BookNumbers:
+    """So that two views of the same state are equal."""
+    bid, bid_qty, ask, ask_qty, spread, imbalances, micro = numbers
+    bid, bid_qty, ask, ask_qty, spread, micro, one, five, ten = [
+        nan if isnan(value) else value for value in (bid, bid_qty, ask, ask_qty, spread, micro, *imbalances)
+    ]
+    return bid, bid_qty, ask, ask_qty, spread, (one, five, ten), micro
 
 
 def venue_view(

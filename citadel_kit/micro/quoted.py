@@ -83,7 +83,7 @@ def _contract(instrument: Instrument) -> tuple[int, int]:
 class Source:
     """A quote that counts only while its book is LIVE and it is fresh by our clock."""
 
-    __slots__ = ("heard_ns", "instrument", "max_age_ns", "max_silence_ns", "top")
+    __slots__ = ("counted", "heard_ns", "instrument", "max_age_ns", "max_silence_ns", "top")
 
     def __init__(self, instrument: Instrument, max_age_ns: int, max_silence_ns: int) -> None:
         self.instrument = instrument
@@ -91,6 +91,8 @@ class Source:
         """None while the book is not LIVE."""
         self.heard_ns = -1
         """When the venue's last frame of any kind came."""
+        self.counted = False
+        """Is it one of those compared, as far as it is fresh? Its aggregator says so."""
         self.max_age_ns, self.max_silence_ns = max_age_ns, max_silence_ns
 
     def fault(self, now_ns: int) -> str:
@@ -161,7 +163,7 @@ class Quoted(Source):
 
     __slots__ = (
         "_keeps", "_least", "_lot", "_pays", "_pip", "ask", "ask_qty", "at_home", "bid", "bid_qty",
-        "book", "bought", "conversion", "counted", "currency", "home_ask", "home_bid", "home_bought",
+        "book", "bought", "conversion", "currency", "home_ask", "home_bid", "home_bought",
         "home_sold", "sold", "symbol", "venue",
     )  # fmt: skip
 
@@ -181,8 +183,6 @@ class Quoted(Source):
         self.currency = currencies(instrument.symbol)[1]
         self.at_home = self.currency == home
         self.conversion = conversion
-        self.counted = False
-        """Is it one of those compared? Its aggregator says so."""
         self._least = units.min_notional
         self._keeps, self._pays = FEE_SCALE - fee, FEE_SCALE + fee
         self._pip = int(10 ** (units.price_decimals - instrument.price_decimals))

@@ -79,6 +79,7 @@ __all__ = [
     "Traded",
 ]
 
+_LIVE: Final = FeedState.LIVE  # to look a member up takes 0.1 µs
 _SUBSCRIBE: Final = 1
 """Id of the request that subscribes; those for one book alone follow."""
 
@@ -197,11 +198,13 @@ class Session:
         if isinstance(event, BookUpdate):
             feed = self.feeds[event.symbol]
             feed.on_update(event, out)
-            self._check_dead(feed, out)
+            if feed.dead:
+                self._check_dead(feed, out)
         elif isinstance(event, Quote):
             feed = self.feeds[event.symbol]
             feed.on_quote(event, out)
-            self._check_dead(feed, out)
+            if feed.dead:
+                self._check_dead(feed, out)
         elif isinstance(event, Trade):
             self.feeds[event.symbol].count("trades")
             out.append(Traded(event))
@@ -257,9 +260,11 @@ class Session:
 
     def _judge_stretch(self, now_ns: int) -> None:
         """A long enough stretch of LIVE proves the connection, and the next back-off is small again."""
-        if any(feed.state != FeedState.LIVE for feed in self.feeds.values()):
-            self._live_ns = -1
-        elif self._live_ns < 0:
+        for feed in self.feeds.values():
+            if feed.state is not _LIVE:
+                self._live_ns = -1
+                return
+        if self._live_ns < 0:
             self._live_ns = now_ns
         elif now_ns - self._live_ns >= self.config.backoff_reset_ns:
             self._backoff.reset()
