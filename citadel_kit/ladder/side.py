@@ -261,7 +261,8 @@ def apply_both(
         asks._make_room(len(new_asks))
         return apply_both(bids, asks, new_bids, new_asks, depth)
     bids._size, asks._size = size, ask_size
-    if bids_moved or asks_moved:
+    if bids_moved:
         bids._wear(bids_moved)
+    if asks_moved:
         asks._wear(asks_moved)
     return bid, bid_qty, ask, ask_qty

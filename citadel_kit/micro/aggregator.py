@@ -86,7 +86,7 @@ class DataAggregator:
         self._quotes = [s for s in self._sources.values() if isinstance(s, Quoted) and self._counts(s)]
         self._rivals = self._seeks and len(self._quotes) > 1
         for quoted in self._quotes:
-            quoted.counted = True
+            quoted.counted, quoted.sought = True, self._rivals
         self._of_venue: dict[str, list[Source]] = {}
         for source in self._sources.values():
             self._of_venue.setdefault(source.instrument.venue, []).append(source)

@@ -68,7 +68,7 @@ def _look(bids: Levels, bid_size: int, asks: Levels, ask_size: int, out: Floats)
     if out[_INVERSE] > 0:
         bid_qty, ask_qty = bid_qty / bid, ask_qty / ask
     seen = out[_SEEN:]
-    seen[0], seen[1], seen[2], seen[3] = bid, bid_qty, ask, ask_qty
+    seen[0], seen[1], seen[2], seen[3] = bid, ask, bid_qty, ask_qty
     seen[4] = spread_bps(bid, ask)
     of_bids, of_asks = np.zeros(len(DEPTHS)), np.zeros(len(DEPTHS))
     sums(bids, bid_size, DEPTHS, of_bids)
@@ -136,7 +136,7 @@ Numbers = tuple[tuple[float, float, float], float, float, float, float]
 BookNumbers = tuple[float, float, float, float, float, tuple[float, float, float], float]
 """What one state of a book shows, in quote currency and base units; NaN where there is nothing.
 
-bid, its quantity, ask, its quantity, spread in bps, imbalance over `DEPTHS`, microprice
+bid, ask, the quantity of both, spread in bps, imbalance over `DEPTHS`, microprice
 """
 _NO_SPREADS: Final = (nan, nan, nan)
 _NO_TOP: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
@@ -223,9 +223,9 @@ class Flow:
         whole = kernels["show"](self._block, now_ns, then_ns, *book.rows)
         # fmt: off
         (flow, bought, sold, covered_ns, volatility, low, middle, high,
-         bid, bid_qty, ask, ask_qty, spread, one, five, ten, micro) = self._all.tolist()
+         bid, ask, bid_qty, ask_qty, spread, one, five, ten, micro) = self._all.tolist()
         # fmt: on
-        self._numbers = bid, bid_qty, ask, ask_qty, spread, (one, five, ten), micro
+        self._numbers = bid, ask, bid_qty, ask_qty, spread, (one, five, ten), micro
         if not whole:
             self._numbers = _with_one_nan(self._numbers)
         self._shown = top
@@ -254,11 +254,11 @@ class Flow:
 
 def _with_one_nan(numbers: BookNumbers) -> BookNumbers:
     """So that two views of the same state are equal."""
-    bid, bid_qty, ask, ask_qty, spread, imbalances, micro = numbers
-    bid, bid_qty, ask, ask_qty, spread, micro, one, five, ten = [
-        nan if isnan(value) else value for value in (bid, bid_qty, ask, ask_qty, spread, micro, *imbalances)
+    bid, ask, bid_qty, ask_qty, spread, imbalances, micro = numbers
+    bid, ask, bid_qty, ask_qty, spread, micro, one, five, ten = [
+        nan if isnan(value) else value for value in (bid, ask, bid_qty, ask_qty, spread, micro, *imbalances)
     ]
-    return bid, bid_qty, ask, ask_qty, spread, (one, five, ten), micro
+    return bid, ask, bid_qty, ask_qty, spread, (one, five, ten), micro
 
 
 def venue_view(
@@ -266,27 +266,15 @@ def venue_view(
 ) -> VenueView:
     """The state of one book for the outside. `last_ns`: when the venue's last frame of any kind came."""
     numbers, reading = flow.show(now_ns, feed.book) if feed.state is _LIVE else _NOTHING
-    bid, bid_qty, ask, ask_qty, spread, imbalances, micro = numbers
-    quantiles, order_flow, signed_volume, trade_imbalance, volatility = reading
     return VenueView(  # by position: by name it takes a microsecond longer
         feed.instrument.venue,
         feed.state,
         feed.reason,
         now_ns - last_ns if last_ns >= 0 else -1,
         now_ns - feed.book_ns if feed.book_ns >= 0 else -1,
-        bid,
-        ask,
-        bid_qty,
-        ask_qty,
-        spread,
-        imbalances,
-        micro,
+        *numbers,
         feed.counts_beside(counts),
-        quantiles,
-        order_flow,
-        signed_volume,
-        trade_imbalance,
-        volatility,
+        *reading,
         left_out,
         feed.verified,
     )

@@ -164,7 +164,7 @@ class Quoted(Source):
     __slots__ = (
         "_keeps", "_least", "_lot", "_pays", "_pip", "ask", "ask_qty", "at_home", "bid", "bid_qty",
         "book", "bought", "conversion", "currency", "home_ask", "home_bid", "home_bought",
-        "home_sold", "sold", "symbol", "venue",
+        "home_sold", "sold", "sought", "symbol", "venue",
     )  # fmt: skip
 
     def __init__(
@@ -184,6 +184,8 @@ class Quoted(Source):
         self.at_home = self.currency == home
         self.conversion = conversion
         self._least = units.min_notional
+        self.sought = False
+        """Are opportunities sought with it? Its aggregator says so."""
         self._keeps, self._pays = FEE_SCALE - fee, FEE_SCALE + fee
         self._pip = int(10 ** (units.price_decimals - instrument.price_decimals))
         self._lot = size * int(10 ** (units.qty_decimals - instrument.qty_decimals - decimals))
@@ -194,7 +196,7 @@ class Quoted(Source):
         self.book: BookReader | None = None
         self.bid = self.bid_qty = self.ask = self.ask_qty = 0
         self.sold = self.bought = 0
-        """Bid and ask after the venue's taker fee, × FEE_SCALE."""
+        """Bid and ask after the venue's taker fee, × FEE_SCALE, where they are `sought`."""
         self.convert()
 
     def set(self, top: BookTop, book: BookReader | None) -> None:
@@ -207,11 +209,12 @@ class Quoted(Source):
         if ask * ask_qty < least:
             ask, ask_qty = self._solid(Side.SELL)
         self.bid, self.bid_qty, self.ask, self.ask_qty = bid, bid_qty, ask, ask_qty
-        self.sold, self.bought = sold, bought = bid * self._keeps, ask * self._pays
         if self.at_home:
-            self.home_bid, self.home_ask, self.home_sold, self.home_bought = bid, ask, sold, bought
-        else:
-            self.convert()
+            self.home_bid, self.home_ask = bid, ask
+            if not self.sought:
+                return
+        self.sold, self.bought = bid * self._keeps, ask * self._pays
+        self.convert()
 
     def convert(self) -> None:
         """The quote or its conversion changed."""

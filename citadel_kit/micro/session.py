@@ -100,7 +100,7 @@ class Session:
         )
         self.last_ns = -1
         """When the last frame came; -1 while none did on this connection."""
-        self._codec = codec
+        self._codec, self._any_frame = codec, self.config.any_frame
         self._instruments = tuple(instruments)
         self._rhythm = Rhythm(self.config)
         self._backoff = Backoff(self.config)
@@ -147,8 +147,10 @@ class Session:
         self.counts["frames"] += 1
         if not symbol:
             self.last_ns = recv_ns
-            if self.config.any_frame:
-                self._beat(recv_ns, out)
+            if self._any_frame:
+                self._rhythm.beat(recv_ns)
+                if self._stale:
+                    self._revive(out)
             else:
                 self._judge_silence(recv_ns, out)
         try:
@@ -246,9 +248,12 @@ class Session:
     def _beat(self, now_ns: int, out: list[Effect]) -> None:
         self._rhythm.beat(now_ns)
         if self._stale:
-            self._stale = False
-            for feed in self.feeds.values():
-                feed.revived(out)
+            self._revive(out)
+
+    def _revive(self, out: list[Effect]) -> None:
+        self._stale = False
+        for feed in self.feeds.values():
+            feed.revived(out)
 
     def _judge_silence(self, now_ns: int, out: list[Effect]) -> None:
         if self._stale or not self._rhythm.is_stale(now_ns):

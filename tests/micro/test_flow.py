@@ -165,7 +165,7 @@ def test_numbers_are_those_of_the_levels(
     bid, bid_qty = (i.price(bids[0][0]), i.base_qty(*bids[0])) if bids else (math.nan, math.nan)
     ask, ask_qty = (i.price(asks[0][0]), i.base_qty(*asks[0])) if asks else (math.nan, math.nan)
     shares = tuple(imbalance(*(sum(q for _, q in rows[:n]) for rows in (bids, asks))) for n in flow.DEPTHS)
-    expected = (bid, bid_qty, ask, ask_qty, spread_bps(bid, ask), shares)
+    expected = (bid, ask, bid_qty, ask_qty, spread_bps(bid, ask), shares)
     seen, read = reader.show(1, book)
     assert repr(flow.Reading(*read)) == repr(reader.read(1))
     assert repr(seen[:6]) == repr(expected)
@@ -174,7 +174,7 @@ def test_numbers_are_those_of_the_levels(
     assert len({id(value) for value in (*seen[:5], *seen[5], seen[6]) if math.isnan(value)}) <= 1
     more = np.array([[10**9 + 1, 7]])
     book.delta(BookUpdate(i.symbol, 2, 0, 2, 2, 1, False, np.empty((0, 2), np.int64), more, -1))
-    assert reader.show(2, book)[0][2] == i.price(10**9 + 1), "a changed book is looked at again"
+    assert reader.show(2, book)[0][1] == i.price(10**9 + 1), "a changed book is looked at again"
 
 
 def test_order_flow_by_hand() -> None:
