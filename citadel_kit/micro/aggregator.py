@@ -14,7 +14,6 @@ from citadel_kit.micro.quoted import Conversion, Quoted, Source, currencies, fee
 from citadel_kit.settings import Fees
 from citadel_kit.types import BookReader, BookTop, GlobalQuote, Instrument, Opportunity
 
-
 _NO_SIDE: Final = (nan, nan, "", "", -1)
 """Price, size, venue, symbol, age."""
 
@@ -85,6 +84,8 @@ class DataAggregator:
             self._add(Quoted(i, self._units, self.currency, rate, taker[i.venue], limits))
         self._quotes = [s for s in self._sources.values() if isinstance(s, Quoted) and self._counts(s)]
         self._rivals = self._seeks and len(self._quotes) > 1
+        alone = len(self._quotes) == 1 and self._quotes[0].at_home
+        self._only = self._quotes[0] if alone else None
         for quoted in self._quotes:
             quoted.counted, quoted.sought = True, self._rivals
         self._of_venue: dict[str, list[Source]] = {}
@@ -133,6 +134,12 @@ class DataAggregator:
     def quote(self, now_ns: int) -> GlobalQuote:
         """The best of each side; the larger quantity wins among equal prices."""
         latest = self._latest
+        if latest is None and self._only is not None:
+            latest = self._alone(self._only, now_ns)
+            if latest is not None:
+                self._latest, self._complete = latest, True
+                self._latest_ns = self._asked_ns = now_ns
+                return latest
         if latest is not None and now_ns == self._asked_ns:
             return latest
         together: list[Quoted] = []
@@ -140,7 +147,9 @@ class DataAggregator:
             top = source.top  # what `comparable` says, without a call where no conversion is needed
             if top is None or now_ns - source.heard_ns > source.max_silence_ns:
                 continue
-            if 0 <= now_ns - top.recv_ns <= source.max_age_ns and (source.at_home or source.comparable(now_ns)):
+            if 0 <= now_ns - top.recv_ns <= source.max_age_ns and (
+                source.at_home or source.comparable(now_ns)
+            ):
                 together.append(source)
         complete = len(together) == len(self._quotes)
         if latest is None or not (complete and self._complete):
@@ -164,9 +173,9 @@ class DataAggregator:
     def left_out(self, venue: str, symbol: str, now_ns: int) -> str:
         """Why this instrument is not in the common quote, and what would bring it in; empty where it is."""
         source = self._sources.get((venue, symbol)) or self._source(venue, symbol)
-        if source.counted:
-            if (self._complete and now_ns == self._asked_ns) or source.comparable(now_ns):
-                return ""
+        known = self._complete and now_ns == self._asked_ns
+        if isinstance(source, Quoted) and source.counted and (known or source.comparable(now_ns)):
+            return ""
         if isinstance(source, Quoted) and source.instrument.inverse:
             return f"{symbol} is an inverse contract: its quantities are sums of {source.currency}"
         if not self._counts(source):
@@ -181,6 +190,28 @@ class DataAggregator:
         return problem and f"it stands apart: of {source.conversion.instrument.symbol}, {problem}"
 
     # --- parts ------------------------------------------------------------------
+
+    def _alone(self, only: Quoted, now_ns: int) -> GlobalQuote | None:
+        """What `_best` makes of the only source, in half the time; None where that takes a second look."""
+        top, bid, ask = only.top, only.bid, only.ask
+        if top is None or not (bid and ask and only.fresh(now_ns)):
+            return None
+        price_scale, qty_scale, age_ns = self._price_scale, self._qty_scale, now_ns - top.recv_ns
+        venue, symbol = only.venue, only.symbol
+        return GlobalQuote(
+            bid / price_scale,
+            only.bid_qty / qty_scale,
+            venue,
+            age_ns,
+            ask / price_scale,
+            only.ask_qty / qty_scale,
+            venue,
+            age_ns,
+            ask <= bid,
+            self.currency,
+            symbol,
+            symbol,
+        )
 
     def _apart(self, together: list[Quoted], now_ns: int) -> tuple[GlobalQuote, ...]:
         apart: dict[str, list[Quoted]] = {}

@@ -80,17 +80,17 @@ class Calm(NamedTuple):
     low: float
     """Lowest and highest mid; NaN where no quote is of this kind."""
     high: float
-    spread_bps: float
-    """Widest; the narrowest is 0."""
+    widest: float
+    """Ask over bid; the narrowest is 1."""
 
 
 def calm(config: GuardConfig, state: GuardState) -> Calm:
-    """Until the state is another. The lowest mid is half of the way to a trip: no rounding can matter."""
+    """Until the state is another. Mid and spread end half of the way to a trip: no rounding can matter."""
     if state.tripped != _NONE or state.wide_since_ns >= 0:
         return Calm(_NO_TIME, math.nan, math.nan, math.nan)
     until_ns = (state.bucket + 1) * _width(config)
     low = state.highest * (1.0 - 0.5 * config.fall_bps / 1e4)
-    return Calm(until_ns, max(low, 0.0), state.peaks[0], config.max_spread_bps)
+    return Calm(until_ns, max(low, 0.0), state.peaks[0], 1.0 + 0.5 * config.max_spread_bps / 1e4)
 
 
 def check(config: GuardConfig) -> None:

@@ -7,14 +7,12 @@ and performs what `take_effects()` returns. The same inputs in the same order gi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
-from inspect import signature
 from math import nan
 from typing import Any, Final, NamedTuple
 
 from citadel_kit.clock import SECOND, iso
-from citadel_kit.errors import ConfigError, GateRefused
-from citadel_kit.micro import chase, guard
+from citadel_kit.errors import GateRefused
+from citadel_kit.micro import guard
 from citadel_kit.micro.aggregator import DataAggregator, QuoteConfig
 from citadel_kit.micro.book import Book
 from citadel_kit.micro.feed import BookFeed
@@ -32,6 +30,7 @@ from citadel_kit.micro.session import (
     TopChanged,
 )
 from citadel_kit.run.executor import SmartOrderExecutor
+from citadel_kit.run.options import configure
 from citadel_kit.run.paper import PaperBroker
 from citadel_kit.settings import Fees
 from citadel_kit.types import (
@@ -45,7 +44,6 @@ from citadel_kit.types import (
     OrderView,
     VenueView,
     Verdict,
-    to_units,
 )
 
 NEVER_NS: Final = 1 << 62
@@ -148,7 +146,8 @@ class Engine:
         """To be called about ten times a second."""
         self.advance(now_ns)
         for venue, session in self.sessions.items():
-            self._handle(venue, session.on_timer(self.now_ns))
+            if effects := session.on_timer(self.now_ns):
+                self._handle(venue, effects)
         self._executor.on_timer(self.now_ns)
 
     # --- inputs from people and the macro layer ----------------------------------------
@@ -245,8 +244,7 @@ class Engine:
             self.now_ns = max(self.now_ns, due_ns)
             for parent_id, report in self._broker.due(self.now_ns):
                 self._executor.on_report(parent_id, report, self.now_ns)
-        if now_ns > self.now_ns:
-            self.now_ns = now_ns
+        self.now_ns = max(self.now_ns, now_ns)
 
     def _handle(self, venue: str, effects: list[Effect]) -> None:
         for effect in effects:
@@ -316,11 +314,12 @@ class Engine:
         """A crossed quote is no news to the guard: one of its sides is wrong, and which is not known."""
         now_ns, calm = self.now_ns, self._calm
         quote = self._aggregator.quote(now_ns)
-        bid, ask = (nan, nan) if quote.crossed else (quote.bid, quote.ask)
-        mid, spread = (bid + ask) / 2, spread_bps(bid, ask)
-        if now_ns < calm.until_ns and calm.low <= mid <= calm.high and 0.0 <= spread <= calm.spread_bps:
+        bid, ask = quote.bid, quote.ask
+        still = now_ns < calm.until_ns and calm.low <= (bid + ask) / 2 <= calm.high
+        if still and bid <= ask <= bid * calm.widest:
             return
         before = self._guard.tripped
+        mid, spread = (nan, nan) if quote.crossed else (quote.mid, spread_bps(bid, ask))
         self._set_guard(guard.on_quote(self._config.guard, self._guard, now_ns, mid, spread))
         if self._guard.tripped != before:
             self.verdict = None
@@ -328,45 +327,3 @@ class Engine:
 
     def _set_guard(self, state: guard.GuardState) -> None:
         self._guard, self._calm = state, guard.calm(self._config.guard, state)
-
-
-def configure(
-    instrument: Instrument, intent: OrderIntent, options: Mapping[str, Any], now_ns: int
-) -> chase.ChaseConfig:
-    """An intent and a user's options → a chase. Raises ConfigError naming the option that can't be.
-
-    `limit_price` is in the quote currency, as people write prices. An entry never outlives its signal.
-    """
-    known = dict(options)
-    deadline_s = known.pop("deadline_s", 60.0)
-    if not (isinstance(deadline_s, int | float) and 0 < deadline_s < 1e9):
-        raise ConfigError("deadline_s", f"{deadline_s!r} is not a positive number of seconds")
-    deadline_ns = now_ns + int(deadline_s * SECOND)
-    ending = str(known.pop("on_deadline", "cancel")).upper()
-    if ending not in chase.OnDeadline.__members__:
-        raise ConfigError("on_deadline", f"{ending.lower()!r} is neither 'cancel' nor 'take'")
-    if intent.signal is not None and not intent.forced and intent.signal.valid_until_ns < deadline_ns:
-        deadline_ns, ending = intent.signal.valid_until_ns, "CANCEL"  # an expired signal opens no risk
-    if "limit_price" in known:
-        known["limit_price"] = _price_units(instrument, known["limit_price"])
-    ours = {"instrument", "side", "qty", "deadline_ns"}
-    names = [name for name in signature(chase.configure).parameters if name not in ours]
-    unknown = sorted(known.keys() - set(names))
-    if unknown:
-        hint = f"There are: deadline_s, {', '.join(names)}"
-        raise ConfigError("options", f"no such option: {', '.join(unknown)}", hint)
-    return chase.configure(
-        instrument,
-        side=intent.side,
-        qty=intent.qty,
-        deadline_ns=deadline_ns,
-        on_deadline=chase.OnDeadline[ending],
-        **known,
-    )
-
-
-def _price_units(instrument: Instrument, price: Any) -> int:
-    try:
-        return to_units(format(Decimal(str(price)), "f"), instrument.price_decimals)
-    except (InvalidOperation, ValueError) as error:
-        raise ConfigError("limit_price", f"{price!r} is no price of {instrument.symbol}: {error}") from None

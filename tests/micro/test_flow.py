@@ -177,6 +177,31 @@ def test_numbers_are_those_of_the_levels(
     assert reader.show(2, book)[0][1] == i.price(10**9 + 1), "a changed book is looked at again"
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 15), quotes, st.sampled_from(["show", "trade", "nothing"])), max_size=25
+    )
+)
+def test_a_top_booked_with_the_view_counts_as_one_booked_before(moments: list[tuple[int, Any, str]]) -> None:
+    """`show` folds the newest top in; the other reader is made to book each at once."""
+    rules = BinanceSpot([UNITS])
+    book, folded, at_once, now = Book(UNITS, rules), Flow(UNITS, SMALL), Flow(UNITS, SMALL), 1_003
+    for step, (bid, bid_qty, spread, ask_qty), then in moments:
+        now += step
+        bids, asks = np.array([[bid, bid_qty]]), np.array([[bid + spread, ask_qty]])
+        book.snapshot(BookUpdate("X/Y", now, 0, now, now, -1, True, bids, asks, -1))
+        for reader in (folded, at_once):
+            reader.on_top(now, book.top())
+        at_once.read(now)
+        if then == "trade":
+            for reader in (folded, at_once):
+                reader.on_trade(now, trade(now, 2, Side.BUY))
+        if then == "show":
+            assert repr(folded.show(now + 1, book)[1]) == repr(tuple(at_once.read(now + 1)))
+            now += 1
+    assert repr(folded.read(now + 9)) == repr(at_once.read(now + 9))
+
+
 def test_order_flow_by_hand() -> None:
     """The three cases of each side: price up, same, down."""
     flow = Flow(UNITS, SMALL)
