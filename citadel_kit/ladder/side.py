@@ -93,7 +93,9 @@ def _merge(book: Levels, size: int, levels: Levels, sign: int, depth: int) -> tu
 def _merge_both(
     bids: Levels, bid_size: int, new_bids: Levels, asks: Levels, ask_size: int, new_asks: Levels, depth: int
 ) -> tuple[int, int, int, int, int, int, int, int]:
-    """`_merge` of both sides of a book in one call."""
+    """`_merge` of both sides of a book in one call; a first size of -1 where one of them lacks room."""
+    if bid_size + new_bids.shape[0] > bids.shape[0] or ask_size + new_asks.shape[0] > asks.shape[0]:
+        return -1, 0, 0, 0, 0, 0, 0, 0
     bid_size, bid, bid_qty, bids_moved = _merge(bids, bid_size, new_bids, 1, depth)
     ask_size, ask, ask_qty, asks_moved = _merge(asks, ask_size, new_asks, -1, depth)
     return bid_size, bid, bid_qty, bids_moved, ask_size, ask, ask_qty, asks_moved
@@ -204,10 +206,10 @@ class Ladder:
 
     def apply(self, levels: Levels, depth: int = 0) -> None:
         """Set each level to its quantity; 0 deletes. Then forget all but the best `depth`; 0 keeps all."""
-        if self._size + len(levels) > len(self._book) or self._patience < 0:
+        if self._size + len(levels) > len(self._book):
             self._make_room(len(levels))
         self._size, _, _, moved = kernels["merge"](self._book, self._size, levels, self._sign, depth)
-        self._patience -= moved
+        self._wear(moved)
 
     def best(self) -> tuple[int, int]:
         """Price and quantity at the touch; (0, 0) on an empty side."""
@@ -235,6 +237,11 @@ class Ladder:
             return int(self._book[row, 1])
         return 0
 
+    def _wear(self, moved: int) -> None:
+        self._patience -= moved
+        if self._patience < 0:
+            self._make_room(0)
+
     def _make_room(self, more: int) -> None:
         """For as many rows again, and with holes between them."""
         rows, self._book = self._book, np.empty((2 * (self._size + more), 2), np.int64)
@@ -246,14 +253,16 @@ def apply_both(
     bids: Ladder, asks: Ladder, new_bids: Levels, new_asks: Levels, depth: int = 0
 ) -> tuple[int, int, int, int]:
     """`apply` on both sides of a book, in half the time; bid, its quantity, ask, its quantity."""
-    if bids._size + len(new_bids) > len(bids._book) or bids._patience < 0:
-        bids._make_room(len(new_bids))
-    if asks._size + len(new_asks) > len(asks._book) or asks._patience < 0:
-        asks._make_room(len(new_asks))
-    bids._size, bid, bid_qty, bids_moved, asks._size, ask, ask_qty, asks_moved = kernels["merge_both"](
+    size, bid, bid_qty, bids_moved, ask_size, ask, ask_qty, asks_moved = kernels["merge_both"](
         bids._book, bids._size, new_bids, asks._book, asks._size, new_asks, depth
     )
-    if bids_moved or asks_moved:
-        bids._patience -= bids_moved
-        asks._patience -= asks_moved
+    if size < 0:
+        bids._make_room(len(new_bids))
+        asks._make_room(len(new_asks))
+        return apply_both(bids, asks, new_bids, new_asks, depth)
+    bids._size, asks._size = size, ask_size
+    if bids_moved:
+        bids._wear(bids_moved)
+    if asks_moved:
+        asks._wear(asks_moved)
     return bid, bid_qty, ask, ask_qty

@@ -22,6 +22,7 @@ PROBLEMS: Final = {
     TOO_LARGE: "a number is too large for 62 bits",
 }
 _LIMIT: Final = 1 << 62
+_INT64: Final = np.dtype(np.int64)
 _SIDE, _PRICE, _QTY, _OTHER = 0, 1, 2, 3  # the members of a level that names its side, in a list's order
 
 
@@ -309,7 +310,7 @@ def parse_both(bids: bytes, asks: bytes, price_decimals: int, qty_decimals: int)
 
     Raises ValueError for anything else, for a negative number, or for one that the decimals can't hold.
     """
-    out = np.empty((_room(bids) + _room(asks), 2), np.int64)
+    out = np.empty((_room(bids) + _room(asks), 2), _INT64)
     bid_count, ask_count = kernels["parse"](bids, asks, price_decimals, qty_decimals, out)
     if bid_count < 0 or ask_count < 0:
         raise ValueError(PROBLEMS[min(bid_count, ask_count)])

@@ -11,6 +11,7 @@ from citadel_kit.types import BookTop, BookUpdate, Instrument, Levels, Link, Quo
 CHECKS = ("checksums_right", "checksums_wrong", "crossed")
 """What a book counts, beside what its session does."""
 _NOTHING: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
+_OLD, _GAP = Link.OLD, Link.GAP  # to look a member up takes 0.1 µs
 
 
 class Rules(Protocol):
@@ -61,9 +62,9 @@ class Book:
     def delta(self, update: BookUpdate) -> bool:
         """Apply the next delta; False if it is old news. Raises SequenceGap or BookCorrupt."""
         link = self._rules.link(self.seq, self.just_synced, update)
-        if link == Link.OLD:
+        if link is _OLD:
             return False
-        if link == Link.GAP:
+        if link is _GAP:
             expected = self.seq + 1
             got = update.prev_seq + 1 if update.prev_seq >= 0 else update.first_seq
             self.clear()
@@ -99,14 +100,14 @@ class Book:
         return (self._bids if side == Side.BUY else self._asks).qty_at(price)
 
     def _apply(self, update: BookUpdate) -> None:
-        recv_ns, exch_ns, seq = update.recv_ns, update.exch_ns, update.last_seq
-        bid, bid_qty, ask, ask_qty = apply_both(self._bids, self._asks, update.bids, update.asks, self._depth)
+        _, recv_ns, exch_ns, _, seq, _, _, bids, asks, checksum = update
+        bid, bid_qty, ask, ask_qty = apply_both(self._bids, self._asks, bids, asks, self._depth)
         self._top = BookTop(recv_ns, exch_ns, seq, bid, bid_qty, ask, ask_qty)
         self.seq, self.recv_ns, self.exch_ns = seq, recv_ns, exch_ns
         if bid and ask and bid >= ask:
             self._corrupt("crossed", f"crossed: bid {bid} is not below ask {ask}")
-        if self._checksum_depth and update.checksum >= 0:
-            self._check_sum(update.checksum)
+        if checksum >= 0 and self._checksum_depth:
+            self._check_sum(checksum)
 
     def _check_sum(self, theirs: int) -> None:
         bids, asks = self._bids.levels(self._checksum_depth), self._asks.levels(self._checksum_depth)

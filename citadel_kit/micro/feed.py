@@ -27,6 +27,7 @@ COUNTS: Final = (
 """`old`: contained in the book already. `unsynced`: came while there was no book, and was not kept for one.
 `corrupt`: times the book was given up, for whatever reason. `resyncs`: snapshots asked for after that."""
 _QUOTES_KEPT: Final = 512
+_LIVE: Final = FeedState.LIVE  # to look a member up takes 0.1 µs
 
 
 class BookFeed:
@@ -208,9 +209,10 @@ class BookFeed:
             self._ask(update.recv_ns, out)
 
     def _apply(self, update: BookUpdate, out: list[Effect]) -> None:
-        only_snapshot = self.book.just_synced and self.path is not None
+        book = self.book
+        only_snapshot = book.just_synced and self.path is not None
         try:
-            if not self.book.delta(update):
+            if not book.delta(update):
                 self._on_old(update, out)
                 return
         except SequenceGap as error:
@@ -235,7 +237,12 @@ class BookFeed:
         self._ahead_ns = -1
         self.book_ns = update.recv_ns
         quote = self.quotes.get(update.last_seq)
-        if quote is None or self._agrees(quote, out):
+        if quote is not None and not self._agrees(quote, out):
+            return
+        if self.state is _LIVE and self.alive:
+            self._unanswered = 0
+            out.append(TopChanged(self.instrument.symbol, self.book.top()))
+        else:
             self._publish(out)
 
     def _agrees(self, quote: Quote, out: list[Effect]) -> bool:
@@ -252,7 +259,7 @@ class BookFeed:
             self._move(FeedState.STALE, "synced, but the venue is silent", out)
             return
         self._unanswered = 0
-        self._move(FeedState.LIVE, "", out)
+        self._move(_LIVE, "", out)
         out.append(TopChanged(self.instrument.symbol, self.book.top()))
 
     # --- asking ------------------------------------------------------------------

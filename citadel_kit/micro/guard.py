@@ -28,6 +28,7 @@ from citadel_kit.errors import ConfigError
 
 BUCKETS: Final = 16
 _EMPTY: Final = (0.0,) * BUCKETS
+_NO_TIME: Final = -(1 << 62)
 
 
 class Trip(IntEnum):
@@ -57,7 +58,7 @@ class GuardState(NamedTuple):
     measured_bps: float
     """The fall or the spread that tripped; 0 by hand."""
     now_ns: int
-    """Latest time seen."""
+    """Latest time handed in."""
     bucket: int
     """Number of the newest bucket since the epoch."""
     peaks: tuple[float, ...]
@@ -66,6 +67,30 @@ class GuardState(NamedTuple):
     """Of `peaks`."""
     wide_since_ns: int
     """-1: the spread is not too wide."""
+
+
+class Calm(NamedTuple):
+    """Quotes of which `on_quote` would change nothing but `now_ns`: most of them, so they may be left out.
+
+    Only by a caller whose time never runs backwards.
+    """
+
+    until_ns: int
+    """Exclusive."""
+    low: float
+    """Lowest and highest mid; NaN where no quote is of this kind."""
+    high: float
+    widest: float
+    """Ask over bid; the narrowest is 1."""
+
+
+def calm(config: GuardConfig, state: GuardState) -> Calm:
+    """Until the state is another. Mid and spread end half of the way to a trip: no rounding can matter."""
+    if state.tripped != _NONE or state.wide_since_ns >= 0:
+        return Calm(_NO_TIME, math.nan, math.nan, math.nan)
+    until_ns = (state.bucket + 1) * _width(config)
+    low = state.highest * (1.0 - 0.5 * config.fall_bps / 1e4)
+    return Calm(until_ns, max(low, 0.0), state.peaks[0], 1.0 + 0.5 * config.max_spread_bps / 1e4)
 
 
 def check(config: GuardConfig) -> None:
@@ -133,6 +158,8 @@ def reset(state: GuardState, now_ns: int) -> GuardState:
 
 def describe(config: GuardConfig, state: GuardState) -> str:
     """`ok`, or why the guard is tripped."""
+    if state.tripped == _NONE:
+        return "ok"
     if state.tripped == Trip.FALL:
         return (
             f"tripped: the mid fell {state.measured_bps:.1f} bps within {config.window_ns / 1e9:g} s "
@@ -143,7 +170,7 @@ def describe(config: GuardConfig, state: GuardState) -> str:
             f"tripped: the spread was {state.measured_bps:.1f} bps and above max_spread_bps "
             f"({config.max_spread_bps:g}) for {config.spread_hold_ns / 1e9:g} s"
         )
-    return "ok" if state.tripped == Trip.NONE else "tripped by hand"
+    return "tripped by hand"
 
 
 @register_jitable

@@ -140,3 +140,37 @@ def test_interpreted_and_compiled_agree(rows: list[tuple[int, float, float]]) ->
     times = np.cumsum([r[0] * S for r in rows])
     mids, spreads = np.array([r[1] for r in rows]), np.array([r[2] for r in rows])
     assert compiled(times, mids, spreads) == compiled.py_func(times, mids, spreads)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3 * S),
+            st.floats(95.0, 105.0) | st.just(math.nan),
+            st.floats(-1.0, 80.0),
+        ),
+        max_size=60,
+    )
+)
+def test_what_calm_leaves_out_would_have_changed_nothing(rows: list[tuple[int, float, float]]) -> None:
+    """Two guards, one of which is not shown what the other calls calm."""
+    every = some = guard.fresh(0)
+    now = 0
+    for step, mid, spread_bps in rows:
+        now += step
+        bid, ask = mid * (1 - spread_bps / 2e4), mid * (1 + spread_bps / 2e4)
+        calm = guard.calm(CONFIG, some)
+        every = guard.on_quote(CONFIG, every, now, mid, spread_bps)
+        still = now < calm.until_ns and calm.low <= (bid + ask) / 2 <= calm.high
+        if not (still and bid <= ask <= bid * calm.widest):
+            some = guard.on_quote(CONFIG, some, now, mid, spread_bps)
+        assert some._replace(now_ns=0) == every._replace(now_ns=0)
+
+
+def test_most_quotes_are_calm_and_none_is_while_the_guard_has_something_to_count() -> None:
+    state = play([(1, 100.0, 1.0)])
+    calm = guard.calm(CONFIG, state)
+    assert (calm.until_ns, calm.low, calm.high) == (S, 99.5, 100.0)
+    assert calm.widest == pytest.approx(1.0025)
+    for busy in (play([(1, 100.0, 60.0)]), guard.trip(state, 2, Trip.HAND.value)):
+        assert not guard.calm(CONFIG, busy).low <= 100.0
