@@ -67,8 +67,10 @@ class LiveDriver:
         draw: Callable[[], float] = random.random,
     ) -> None:
         names = list(dict.fromkeys(v if isinstance(v, str) else v.venue for v in venues))
-        if not names or len(names) < len(venues):
-            raise ConfigError("venues", f"none, or one twice: {', '.join(names)}", 'As ("binance", "kraken")')
+        if not names:
+            raise ConfigError("venues", "none is named", 'Give some, as ("binance", "kraken")')
+        if len(names) < len(venues):
+            raise ConfigError("venues", f"one is named twice: {', '.join(names)}")
         self._ccxt = {feed.venue: feed for feed in venues if isinstance(feed, CcxtFeed)}
         self._at = {v: (at or {}).get(v) or endpoints(v) for v in names if v not in self._ccxt}
         wanted = _wanted(names, symbol, conversions or {})

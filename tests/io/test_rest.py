@@ -102,7 +102,7 @@ def test_check_reachable_asks_both(venue: LocalVenue) -> None:
         (403, "forbidden (HTTP 403)"),
         (418, "banned for a while (HTTP 418)"),
         (429, "too many requests came from this address (HTTP 429)"),
-        (451, "does not serve this region (HTTP 451). Run without --live"),
+        (451, "does not serve this region (HTTP 451). Choose a market that needs no network"),
         (503, "the answer was HTTP 503"),
     ],
 )

@@ -23,7 +23,7 @@ SYMBOL = "BTC/USDT"
 @pytest.mark.slow
 def test_it_runs_and_shows_what_it_says(tmp_path: Path) -> None:
     output = tmp_path / "paper.ipynb"
-    execute(NOTEBOOK, output, {"RUN_DIR": str(tmp_path), "SECONDS": 2.0}, progress=False)
+    execute(NOTEBOOK, output, {"RUN_DIR": str(tmp_path), "SECONDS": 4.0}, progress=False)
     told = printed(output)
     assert "closed at" in told
     assert "RequestTimeout" in told
@@ -56,7 +56,7 @@ def test_ccxt_keeps_a_wrong_book_that_ours_does_not_show() -> None:
         assert exchange.venue("kraken").faults.config.lose == 0
     assert seen.resyncs > 0
     ours, theirs = ((kinds == WRONG).mean() for kinds in (seen.ours_kind, seen.theirs_kind))
-    assert theirs > 0.1
+    assert theirs > 0.01
     assert ours < 0.1  # behind by a lost frame, until the next one tells
     assert seen.their_errors == 0
     first = seen.seconds < seen.starts_s[1]
