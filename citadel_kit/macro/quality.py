@@ -67,7 +67,7 @@ def find_faults(
         return [fault]
     if len(opens) == 0:
         return [CandleError("empty", "there is no bar")]
-    marks = _marks(frame, opens, step)
+    marks = _marks(frame, opens, timeframe)
     names = _right_names(frame, marks["impossible"][0])
     if names is not None:
         say = f"what is named {', '.join(PRICES)} reads like {', '.join(names)}: swapped columns"
@@ -152,27 +152,20 @@ def shifted(frame: pd.DataFrame, timeframe: str, bars: int) -> pd.DataFrame:
 # --- inside ---
 
 
-def _marks(frame: pd.DataFrame, opens: Ints, step: int) -> dict[str, tuple[NDArray[np.bool_], str]]:
+def _marks(frame: pd.DataFrame, opens: Ints, timeframe: str) -> dict[str, tuple[NDArray[np.bool_], str]]:
+    step = timeframe_ns(timeframe)
     values = np.column_stack(columns_of(frame))
     steps = np.diff(opens, prepend=opens[0] - step)
     return {
         "duplicate": (np.asarray(pd.Index(opens).duplicated()), "two bars with one open time"),
         "unsorted": (steps < 0, "a bar opens before the one above it; sort by ts"),
-        "off_grid": (opens % step != 0, f"opens off the {_timeframe_name(step)} grid; is it the open time?"),
+        "off_grid": (opens % step != 0, f"opens off the {timeframe} grid; is it the open time, in UTC?"),
         "nan": (np.isnan(values).any(1), "a price or volume is NaN"),
         "impossible": (
             _impossible(values),
             "low above open or close, high below, price not above 0, volume below 0, or infinite",
         ),
     }
-
-
-def _timeframe_name(step: int) -> str:
-    minutes = step // (60 * 10**9)
-    for length, unit in ((1440, "d"), (60, "h")):
-        if minutes % length == 0:
-            return f"{minutes // length}{unit}"
-    return f"{minutes}m"
 
 
 def _impossible(values: Floats) -> NDArray[np.bool_]:

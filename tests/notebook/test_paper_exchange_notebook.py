@@ -52,11 +52,11 @@ def printed(notebook: Path) -> str:
 @pytest.mark.slow
 def test_ccxt_keeps_a_wrong_book_that_ours_does_not_show() -> None:
     with LocalExchange(venues=("kraken",), seed=4) as exchange:
-        seen = watch(exchange, "kraken", SYMBOL, [(1.0, {}), (3.0, {"lose": 0.2}), (3.0, {})])
+        seen = watch(exchange, "kraken", SYMBOL, [(1.0, {}), (4.0, {"lose": 0.4}), (3.0, {})])
         assert exchange.venue("kraken").faults.config.lose == 0
     assert seen.resyncs > 0
     ours, theirs = ((kinds == WRONG).mean() for kinds in (seen.ours_kind, seen.theirs_kind))
-    assert theirs > 0.01
+    assert theirs > 0.1
     assert ours < 0.1  # behind by a lost frame, until the next one tells
     assert seen.their_errors == 0
     first = seen.seconds < seen.starts_s[1]
