@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 UV := uv==0.13.9
+FREQTRADE := $(VENV)/freqtrade
 
 # The tools keep their state in the clone too, so that an empty, missing or read-only home is no obstacle.
 STATE := $(CURDIR)/$(VENV)/state
@@ -22,10 +23,12 @@ export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test soak storm check lab bench lock clean
+.PHONY: help install demo test soak storm fuzz freqtrade check lab bench study results lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## set up .venv and nothing else: .venv/bin/citadel, .venv/bin/jupyter-lab
 
 demo: $(STAMP) ## run the quickstart notebook; TAPE=, CANDLES=, LIVE= replace its input, DEMO_FLAGS= adds options
 	@$(BIN)/citadel demo $(if $(TAPE),--tape '$(TAPE)') $(if $(CANDLES),--candles '$(CANDLES)') \
@@ -40,6 +43,12 @@ soak: $(STAMP) ## five local venues, killed, stalled and restarted for ten minut
 storm: $(STAMP) ## 20,000 chase orders against an adversary, each judged; STORM_FLAGS= adds options
 	@$(BIN)/python tests/chase_storm.py $(STORM_FLAGS)
 
+fuzz: $(STAMP) ## an hour of mutated frames into every codec; FUZZ_FLAGS= adds options
+	@$(BIN)/python tests/fuzz_codecs.py $(FUZZ_FLAGS)
+
+freqtrade: $(STAMP) $(FREQTRADE)/.installed ## Freqtrade, in an environment of its own, trades at the local exchange
+	@CITADEL_FREQTRADE="$(CURDIR)/$(FREQTRADE)/bin/python" $(BIN)/python -m pytest -rs tests/exchange/test_freqtrade.py
+
 check: $(STAMP) ## lint, formatting, types, and who may import whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -51,6 +60,12 @@ lab: $(STAMP) ## open the quickstart in JupyterLab, on this machine only; LAB_FL
 
 bench: $(STAMP) ## run every benchmark beside its peer
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+study: $(STAMP) ## false alarms and power of the whole pipeline, into docs/honesty.md; half an hour
+	@$(BIN)/python benchmarks/study_null.py
+
+results: $(STAMP) ## the quickstart's strategy on real candles, into docs/results.md
+	@$(BIN)/python benchmarks/study_real.py
 
 lock: $(BIN)/python ## remake requirements.lock from pyproject.toml; LOCK_FLAGS=--upgrade takes newer versions
 	@$(BIN)/python -m venv $(VENV)/lock
@@ -83,6 +98,16 @@ $(STAMP): requirements.lock pyproject.toml | $(BIN)/python
 				"apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)"; \
 		else cat $(VENV)/lightgbm.log; fi >&2; exit 1; }
 	@mkdir -p $(STATE)/ipython $(STATE)/matplotlib
+	@touch $@
+
+# The version is the one of the extra in pyproject.toml.
+$(FREQTRADE)/.installed: pyproject.toml | $(STAMP)
+	@test -x $(FREQTRADE)/bin/python || $(BIN)/python -m venv $(FREQTRADE)
+	@$(FREQTRADE)/bin/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["freqtrade"], sep="\n")' \
+		> $(FREQTRADE)/requirements.txt
+	@echo "installing $$(cat $(FREQTRADE)/requirements.txt) into $(FREQTRADE)"
+	@$(FREQTRADE)/bin/python -m pip install --disable-pip-version-check --quiet -r $(FREQTRADE)/requirements.txt
 	@touch $@
 
 # pip's own progress is one line or two for each package; this counts them, and ends with pip's exit status.

@@ -15,7 +15,7 @@ import psutil
 from bench_wire import CASES, TAPES, TICK_NS, Case, Line, engine_of, lines
 
 from citadel_kit import ladder
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow
 
 FULL: Final = 10_000_000
 SHORT: Final = 1_000_000
@@ -62,7 +62,7 @@ def main() -> None:
         print(f"skipped: the recordings {', '.join(missing)} are not in ../shared/tapes")
         return
     ladder.warm_up()
-    windows.warm_up()
+    flow.warm_up()
     last = FULL if "--full" in sys.argv else SHORT
     if last == SHORT:
         print(f"short: up to {SHORT:,} frames; `python benchmarks/bench_memory.py --full` goes to {FULL:,}")

@@ -42,7 +42,7 @@ from websockets.protocol import State
 from citadel_kit import clock, ladder, settings
 from citadel_kit.errors import VenueUnreachable
 from citadel_kit.io.stream import Stream, StreamConfig, connect
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow
 from citadel_kit.micro.flow import Flow, venue_view
 from citadel_kit.micro.session import (
     Connect,
@@ -342,7 +342,7 @@ def main() -> None:
     at = dict(ports.get() for _ in VENUES)
     pin(cores[:1])
     ladder.warm_up()
-    windows.warm_up()
+    flow.warm_up()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     where = f"core {cores[0]}" if cores else "any core"
     print(f"{SECONDS:g} s each; load average {load:.1f}; client on {where}")

@@ -5,8 +5,9 @@ What each side does with every frame, in turns of `CHUNK` frames:
 - `kit, snapshot`: `Engine.frame` and `Engine.snapshot`: decoded, sequence, checksum, crossing and the venue's
   own quote checked, book, order flow, trades, paper matching, guard and global quote brought up to date, then
   one whole `MicroSnapshot` built (state, ages, touch, spread and its quantiles, imbalance at 1, 5 and 10
-  levels, microprice, order flow, trade imbalance, volatility, counts). The engine's timer runs ten times a
-  second of the tape.
+  levels, microprice, order flow, trade imbalance, volatility, counts). Nothing is left for when it is read:
+  every field is a plain value by then, and one snapshot of each kind of frame is read field by field, outside
+  of the timing, to show it. The engine's timer runs ten times a second of the tape.
 - `kit, view`: `Session.on_frame`, order flow and trades, and the venue's `VenueView` with all these numbers:
   without trading, guard and the global quote.
 - `kit, book`: `Session.on_frame` alone: the same checks, ending with the best bid and ask of the book.
@@ -33,11 +34,12 @@ from pathlib import Path
 from time import thread_time_ns
 from typing import Any, Final, NamedTuple, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from citadel_kit import ladder, settings
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow
 from citadel_kit.micro.flow import Flow, venue_view
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
@@ -212,6 +214,19 @@ def timed(contenders: Sequence[Contender], frames: Sequence[Line]) -> dict[str, 
     return out
 
 
+def check_plain(value: object) -> None:
+    """Raises TypeError unless this is a plain value, or a record or container of such."""
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.astuple(value)
+    elif isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple):
+        for part in value:
+            check_plain(part)
+    elif not isinstance(value, int | float | str):
+        raise TypeError(f"{value!r} of a snapshot is not a plain value")
+
+
 def followed(case: Case, frames: Sequence[Line], start_ns: int) -> str:
     """Do both books show the same touch after each book frame? Outside of the timing."""
     ours, theirs = KitBook(case, start_ns), Ccxt(case, "json")
@@ -222,6 +237,12 @@ def followed(case: Case, frames: Sequence[Line], start_ns: int) -> str:
         if line.kind == "book" and not np.isnan(ours.touch()[0]):
             same += ours.touch() == theirs.touch()
             different += ours.touch() != theirs.touch()
+    whole, seen = KitSnapshot(case, start_ns), set[str]()
+    for line in frames[: len(frames) // 4]:
+        whole.feed(line)
+        if line.kind not in seen and whole.snapshot.venues[0].state == FeedState.LIVE:
+            check_plain(whole.snapshot)
+            seen.add(line.kind)
     return f"best bid and ask after each book frame: the same {same:,} times, different {different:,}"
 
 
@@ -281,7 +302,7 @@ def main() -> None:
         print(f"skipped: the recordings {', '.join(missing)} are not in ../shared/tapes")
         return
     ladder.warm_up()
-    windows.warm_up()
+    flow.warm_up()
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(f"{rounds} rounds; load average {load:.1f}; x: times as long as the first row")

@@ -112,7 +112,9 @@ def triple_barrier(frame: pd.DataFrame, hole: int, width: np.ndarray, horizon: i
     return out
 
 
-def account(frame: pd.DataFrame, target: list[float], cost: float, long_only: bool) -> list[float]:
+def account(
+    frame: pd.DataFrame, target: list[float], cost: float, long_only: bool, funding: list[float]
+) -> list[float]:
     """Net return of each bar's stretch for an account that trades yesterday's target at today's open."""
     held, out = 0.0, []
     for t in range(len(frame)):
@@ -124,7 +126,7 @@ def account(frame: pd.DataFrame, target: list[float], cost: float, long_only: bo
         last = t == len(frame) - 1
         to = frame["close"].iloc[t] if last else frame["open"].iloc[t + 1]
         paid += abs(held) * cost if last else 0.0
-        out.append(held * (to / frame["open"].iloc[t] - 1) - paid)
+        out.append(held * (to / frame["open"].iloc[t] - 1) - paid - held * funding[t])
     return out
 
 

@@ -23,7 +23,7 @@ from tape_server import ROLES, TapeServer
 
 from citadel_kit import clock, ladder, settings
 from citadel_kit.io.stream import StreamConfig
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.session import SessionConfig
@@ -206,7 +206,7 @@ def soak(
 ) -> Report:
     """One soak on a loop of its own. `stalls`: the seconds that a stall may last."""
     ladder.warm_up()
-    windows.warm_up()
+    flow.warm_up()
     threads, sockets = set(threading.enumerate()), open_sockets()
     report = asyncio.run(
         Soak(tapes, seconds=seconds, speed=speed, seed=seed, stalls=stalls).run(), debug=False

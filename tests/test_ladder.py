@@ -26,6 +26,12 @@ def kernels(request: pytest.FixtureRequest) -> None:
         ladder.warm_up()
 
 
+def sums(fast: ladder.Ladder, depths: tuple[int, ...]) -> list[float]:
+    out = np.zeros(len(depths))
+    ladder.sums(*fast.rows, depths, out)
+    return out.tolist()
+
+
 def wire(units: int, decimals: int, padding: int) -> str:
     """An integer as a venue writes it, with trailing zeros."""
     written = f"{Decimal(units).scaleb(-decimals):f}"
@@ -73,6 +79,22 @@ def test_parse_returns_exactly_what_the_wire_says(
         (b'["none"]', "not a list"),
         (b"[null]", "not a list"),
         (b'["1","2"]', "not a list"),
+        (b'[[null,"1","2"]]', "not a list"),
+        (b'[["","1","2"]]', "not a list"),
+        (b'[["price","1","2"]]', "not a list"),
+        (b'[["1",true,"2"]]', "not a list"),
+        (b'[["1","2",[],"3","4"]]', "not a list"),
+        (b'[["1","2"],7]', "not a list"),
+        (b'[["1","2"],7,["3","4"]]', "not a list"),
+        (b'[["1 ","2"]]', "not a list"),
+        (b'[[1","2"]]', "not a list"),
+        (b'[["1,"2"]]', "not a list"),
+        (b'[["\\u0031","2","3"]]', "not a list"),
+        (b'[["x\\"],[\\"1","2"]]', "not a list"),
+        (b'[["1","2","\\"],[3,4,\\""]]', "not a list"),
+        (b'[{"qty":1,"price":2}]', "not a list"),
+        (b'[{"price":null,"qty":1,"sum":3}]', "not a list"),
+        (b'[{"price":1,"sum":3,"qty":2}]', "not a list"),
         (b'[["1","1"]', "not a list"),
         (b'["1","1"]]', "not a list"),
         (b'[["9999999999999999999","1"]]', "too large"),
@@ -84,6 +106,13 @@ def test_parse_refuses(raw: bytes, problem: str) -> None:
         ladder.parse_both(raw, b"[]", 2, 2)
     with pytest.raises(ValueError, match=problem):
         ladder.parse_both(b"[]", raw, 2, 2)
+
+
+def test_what_follows_the_two_numbers_is_passed_over() -> None:
+    rows = b'["1","2",null,"3],[4,5,6","[",7e8,true],["3","4"]'
+    assert ladder.parse_both(b"[" + rows + b"]", b"[]", 0, 0)[0].tolist() == [[1, 2], [3, 4]]
+    objects = b'[{"price":1,"qty":2,"side":"1]","n":3},{"price":3,"qty":4}]'
+    assert ladder.parse_both(b"[]", objects, 0, 0)[1].tolist() == [[1, 2], [3, 4]]
 
 
 sided_levels = st.lists(
@@ -140,6 +169,7 @@ SIDED = b'[{"side":"bid","event_time":"2021-04-17","price_level":"1.5","new_quan
         (SIDED.replace(b'"1.5"', b'""'), "not a list"),
         (SIDED.replace(b'"1.5"', b'"1e5"'), "not a list"),
         (SIDED.replace(b'"1.5"', b'["1.5"]'), "not a list"),
+        (SIDED.replace(b'"2021-04-17"', b'"\\",\\""'), "not a list"),
         (SIDED.replace(b'"1.5"', b'"1.555"'), "more decimals"),
         (SIDED.replace(b'"0"', b'"0.001"'), "more decimals"),
         (SIDED.replace(b'"0"', b'"9999999999999999999"'), "too large"),
@@ -164,7 +194,7 @@ def test_a_number_is_exact_up_to_the_last_unit() -> None:
     assert ladder.parse_both(b'[["61737.63000000","0.00001000"]]', b"[]", 2, 5)[0].tolist() == [[6173763, 1]]
     assert to_units("61737.63000000", 2) == 6173763
     assert to_units("0.00000001", 8) == 1
-    for bad in ("1.001", "1e-08", "-1", "", "1_0", "5000000000000000000"):
+    for bad in ("1.001", "1e-08", "-1", "", "1_0", "٣", "²", "1.٣", "5000000000000000000"):
         with pytest.raises(ValueError, match=r"number|large"):
             to_units(bad, 2)
 
@@ -189,8 +219,8 @@ def test_ladder_equals_a_dict(updates: list[list[tuple[int, int]]], side: Side) 
         assert len(fast) == len(slow.levels(100))
         assert fast.best() == slow.best()
         assert fast.levels(5).tolist() == [list(row) for row in slow.levels(5)]
-        sums = [float(sum(qty for _, qty in slow.levels(depth))) for depth in (1, 5, 10)]
-        assert ladder.sums_both(fast, ladder.Ladder(side), np.array([1, 5, 10])) == [*sums, 0, 0, 0]
+        expected = [float(sum(qty for _, qty in slow.levels(depth))) for depth in (1, 5, 10)]
+        assert sums(fast, (1, 5, 10)) == expected
         assert [fast.qty_at(p) for p in range(42)] == [slow.qty_at(p) for p in range(42)]
 
 
@@ -212,18 +242,18 @@ def test_a_deep_ladder_stays_right_while_holes_are_made_in_it() -> None:
             fresh = [
                 np.column_stack([rng.choice(8_000, 40, False) + 1, rng.integers(0, 3, 40)]) for _ in range(2)
             ]
-            ladder.apply_both(bids, asks, fresh[0], fresh[1])
+            touch = ladder.apply_both(bids, asks, fresh[0], fresh[1])
             alone.apply(fresh[1])
             slow_bids.apply(fresh[0].tolist())
             slow_asks.apply(fresh[1].tolist())
-            assert (bids.best(), asks.best()) == (slow_bids.best(), slow_asks.best())
+            assert touch == (*bids.best(), *asks.best()) == (*slow_bids.best(), *slow_asks.best())
             if turn % 40 == 0:
                 for fast, slow in ((bids, slow_bids), (asks, slow_asks), (alone, slow_asks)):
                     assert fast.levels(9_000).tolist() == [list(row) for row in slow.levels(9_000)]
                     assert all(fast.qty_at(p) == slow.qty_at(p) for p in range(1, 8_001, 7))
-                depths = np.array([1, 5, 10, 2_000])
-                both = [slow.levels(depth) for slow in (slow_bids, slow_asks) for depth in depths]
-                assert ladder.sums_both(bids, asks, depths) == [sum(q for _, q in rows) for rows in both]
+                for fast, slow in ((bids, slow_bids), (asks, slow_asks)):
+                    expected = [sum(q for _, q in slow.levels(depth)) for depth in (1, 5, 2_000)]
+                    assert sums(fast, (1, 5, 2_000)) == expected
     finally:
         side.kernels["spread"] = kernel
     assert spreads > 30

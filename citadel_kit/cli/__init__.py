@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from citadel_kit import __version__
-from citadel_kit.cli import demo, exchange, kill, record, tape
+from citadel_kit.cli import candles, demo, exchange, kill, record, tape
 from citadel_kit.errors import CitadelError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -18,6 +18,7 @@ app.command()(exchange.exchange)
 app.command()(kill.kill)
 app.command()(kill.arm)
 app.add_typer(tape.app, name="tape")
+app.add_typer(candles.app, name="candles")
 
 
 def _version(wanted: bool) -> None:

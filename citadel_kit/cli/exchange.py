@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 WARNING = """\
 **********************************************************************
-*  THIS IS NOT AN EXCHANGE. Nothing here is real: no order leaves     *
-*  this process, no balance is worth anything. The keys below open    *
-*  nothing else. Never give it the keys of a real account.            *
+*  THIS IS NOT AN EXCHANGE. Nothing here is real: no order leaves    *
+*  this process, no balance is worth anything. The keys below open   *
+*  nothing else. Never give it the keys of a real account.           *
 **********************************************************************"""
 
 _OPEN = "WARNING: it listens on {host}: everyone who can reach this machine can use it and switch its faults."

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from citadel_kit.errors import ConfigError
+
 if TYPE_CHECKING:
     from citadel_kit.run.verify import TapeReport
 
@@ -102,6 +104,8 @@ def tops(
     from citadel_kit.io.tops import TopsWriter
     from citadel_kit.run.verify import find_instrument, replay
 
+    if contract_size <= 0:
+        raise ConfigError("contract-size", f"{contract_size:g} base units a contract: above 0")
     tape = TapeFile(file)
     instrument = find_instrument(tape, venue, symbol, price_decimals, qty_decimals)
     with TopsWriter(out, instrument, contract_size) as writer:

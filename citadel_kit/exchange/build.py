@@ -126,20 +126,23 @@ def balance_units(amount: float) -> int:
 
 
 def _check(config: ExchangeConfig) -> None:
+    if isinstance(config.venues, str) or isinstance(config.symbols, str):
+        raise ConfigError("venues, symbols", "are lists of names", 'As ("binance", "kraken")')
+    if config.seed < 0:
+        raise ConfigError("seed", f"{config.seed} is below 0")
     for setting, given, known in (
         ("venues", config.venues, NAMES),
         ("fill", [config.fill], FILLS),
     ):
         wrong = [name for name in given if name not in known]
         if wrong or not given or len(set(given)) < len(given):
-            raise ConfigError(
-                setting, f"{', '.join(given) or 'nothing'}", f"Known: {', '.join(known)}, each once"
-            )
+            text = f"{', '.join(wrong) or 'nothing, or one twice'}: can't be"
+            raise ConfigError(setting, text, f"Known: {', '.join(known)}")
     if not config.symbols or len(set(config.symbols)) < len(config.symbols):
         raise ConfigError("symbols", "one or more, each once", "As BTC/USDT")
     for asset, amount in config.balances.items():
         if not 0 <= amount <= 1e15:
-            raise ConfigError("balances", f"{amount} {asset}")
+            raise ConfigError("balances", f"{amount:g} {asset}", "From 0 to 1e15")
 
 
 def _venue(config: ExchangeConfig, name: str, market: Market, world: World) -> Venue:

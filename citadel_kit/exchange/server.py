@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -70,7 +70,9 @@ class Server:
             self._tasks.append(asyncio.create_task(self._guard(market.run(self.world.push))))
 
     async def stop(self) -> None:
-        """Cut every client and close the port."""
+        """Cut every client and close the port. A restart under way comes to nothing."""
+        if self._restarting is not None and self._restarting is not asyncio.current_task():
+            self._restarting.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -195,8 +197,7 @@ class _Refuse(asyncio.Protocol):
     """One connection too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+        cast(asyncio.Transport, transport).abort()
 
 
 class _Faulty:

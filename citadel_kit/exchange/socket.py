@@ -19,6 +19,9 @@ MAX_MESSAGE: Final = 64 * 1024
 MAX_WAITING: Final = 8192
 MAX_WAITING_BYTES: Final = 16 * 2**20
 """Frames and bytes on their way to a client. One that doesn't read is cut."""
+MAX_ALL_WAITING_BYTES: Final = 128 * 2**20
+"""On their way to all clients of a venue: beyond it, those with more than their share are cut. So it is never
+twice as much."""
 _HELD_NS: Final = 200 * clock.MILLISECOND
 """A frame that is to be overtaken waits no longer than this."""
 
@@ -26,6 +29,8 @@ _HELD_NS: Final = 200 * clock.MILLISECOND
 class SocketLimits(NamedTuple):
     messages_per_s: float = 50.0
     """That a client may send, over ten seconds."""
+    ping_s: float | None = None
+    """Silence after which the client is pinged; without an answer within half of it the stream ends."""
     max_waiting: int = MAX_WAITING
     max_waiting_bytes: int = MAX_WAITING_BYTES
 
@@ -47,7 +52,9 @@ class Socket:
     def __init__(self, venue: Venue, request: web.Request, limits: SocketLimits = SocketLimits()) -> None:  # noqa: B008
         self.venue = venue
         self._request, self._limits = request, limits
-        self._response = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, timeout=1.0, compress=False)
+        self._response = web.WebSocketResponse(
+            max_msg_size=MAX_MESSAGE, timeout=1.0, compress=False, heartbeat=limits.ping_s
+        )
         self._outgoing: deque[_Outgoing] = deque()
         self._bytes = 0
         self._due_ns = 0
@@ -91,6 +98,7 @@ class Socket:
                 self._held[1].cancel()
             writer.cancel()
             self._outgoing.clear()
+            self._count(-self._bytes)
         return self._response
 
     def send(self, text: str, kind: Kind = "reply") -> None:
@@ -135,14 +143,28 @@ class Socket:
             self._put(text)
 
     def _put(self, text: str) -> None:
-        if self._bytes > self._limits.max_waiting_bytes or len(self._outgoing) >= self._limits.max_waiting:
+        if (
+            self._bytes > self._limits.max_waiting_bytes
+            or len(self._outgoing) >= self._limits.max_waiting
+            or self._is_greedy()
+        ):
             self.cut()
             return
         delay_ns = self.venue.travel_ns(self.venue.from_venue)
         self._due_ns = max(self._due_ns, clock.now_ns() + delay_ns) if delay_ns else self._due_ns
         self._outgoing.append(_Outgoing(self._due_ns, text))
-        self._bytes += len(text)
+        self._count(len(text))
         self._news.set()
+
+    def _is_greedy(self) -> bool:
+        """Does it hold more than its share, while there is too much in all?"""
+        if self.venue.waiting_bytes <= MAX_ALL_WAITING_BYTES:
+            return False
+        return self._bytes * len(self.venue.connections) > MAX_ALL_WAITING_BYTES
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        self.venue.waiting_bytes += size
 
     async def _write(self) -> None:
         try:
@@ -160,7 +182,7 @@ class Socket:
                     await asyncio.sleep(wait_ns / clock.SECOND)
                     continue
                 self._outgoing.popleft()
-                self._bytes -= len(text)
+                self._count(-len(text))
                 await self._response.send_str(text)
         except ConnectionError:
             return  # the reader hears of it too

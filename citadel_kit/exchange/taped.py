@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from citadel_kit import ladder
+from citadel_kit.errors import ConfigError
 from citadel_kit.exchange.followed import Follower, shown_at
-from citadel_kit.exchange.markets import OutsideEvent
+from citadel_kit.exchange.markets import OutsideBook, OutsideEvent
 from citadel_kit.micro.session import Connect, Effect, FetchSnapshot, Session, SessionConfig
 from citadel_kit.types import Frame, MarketSource
 from citadel_kit.venues import codec
@@ -22,7 +23,8 @@ class TapeMarket:
     """A `Market`. `source`: a tape, or anything with frames; its first instrument is played at all `venues`.
 
     The frames go through the same session as live ones, so only verified books play. At the end it begins
-    anew with `loop`; else the book stays as it was and nothing more happens.
+    anew with `loop`; else the book stays as it was and nothing more happens. Raises ConfigError for a tape
+    that gives no book.
     """
 
     def __init__(
@@ -34,6 +36,16 @@ class TapeMarket:
         self.start_ns = start_ns
         self.instruments = shown_at(self._venues, [self.instrument])
         ladder.warm_up()
+        self._check()
+
+    def _check(self) -> None:
+        """A tape without a book would be played over and over, and nothing would ever come of it."""
+        events = _Player(self._source, self._name, self._venues, 0).play()
+        if not any(isinstance(event, OutsideBook) for event in events):
+            what = (
+                f"nothing on the tape gives a book of {self.instrument.symbol} in {self._source.wire}'s wire"
+            )
+            raise ConfigError("market", what, "Name the venue it was recorded at: --tape-venue, tape_venue=")
 
     def events(self) -> Iterator[OutsideEvent]:
         shift_ns = self.start_ns - self._source.start_ns

@@ -103,6 +103,8 @@ class Venue:
         self.to_venue, self.from_venue = to_venue, from_venue
         self.keys: dict[str, ApiKey] = {}
         self.connections: set[Connection] = set()
+        self.waiting_bytes = 0
+        """On their way to all of them."""
         self._timeline = timeline
         self._by_name = {s.instrument.venue_symbol: s for s in self.symbols.values()}
         self._listeners: dict[int, Callable[[MarketEvent], None]] = {}

@@ -22,12 +22,12 @@ from citadel_kit.errors import VenueUnreachable
 REACH_S: Final = 4.5
 """For the REST host, and again for the stream: both fail within 10 s together, start-up included."""
 
-_CHECK: Final = "Check the network, or run without --live"
+_CHECK: Final = "Check the network, or choose a market that needs none"
 _STATUS: Final = {
     403: ("the request was forbidden (HTTP 403)", "A firewall, or a place the venue does not serve"),
     418: ("this address is banned for a while (HTTP 418)", "Wait; asking again prolongs the ban"),
     429: ("too many requests came from this address (HTTP 429)", "Wait a few minutes"),
-    451: ("the venue does not serve this region (HTTP 451)", "Run without --live"),
+    451: ("the venue does not serve this region (HTTP 451)", "Choose a market that needs no network"),
 }
 
 
@@ -73,7 +73,7 @@ def explain(venue: str, url: str, error: BaseException, waited_s: float) -> Venu
         status, headers = _answer(cause)
         if status:
             known = _STATUS.get(
-                status, (f"the answer was HTTP {status}", "Try again later, or run without --live")
+                status, (f"the answer was HTTP {status}", "Try again later, or choose another market")
             )
             return VenueUnreachable(
                 venue, f"{host}: {known[0]}", known[1], _seconds(headers.get("Retry-After"))

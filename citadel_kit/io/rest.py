@@ -1,4 +1,6 @@
-"""A venue's public REST data: instruments and candles by ccxt, book snapshots as the raw bytes they are.
+"""A venue's public REST data: instruments by ccxt, book snapshots as the raw bytes they are.
+
+Candles are in `io.history`.
 
 The faces for people and the macro layer wait for their answer. They work on a thread with a loop of its own,
 because the thread of a notebook has a running loop already.
@@ -7,29 +9,21 @@ because the thread of a notebook has a running loop already.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
-import numpy as np
-import pandas as pd
-
-from citadel_kit import clock, settings
+from citadel_kit import settings
 from citadel_kit.errors import ConfigError, VenueUnreachable
 from citadel_kit.io.reach import REACH_S, explain, look_up, tls
 from citadel_kit.io.stream import StreamConfig, connect
-from citadel_kit.macro.candles import COLUMNS, closed_before, timeframe_ns
 from citadel_kit.types import Instrument, to_units
 from citadel_kit.venues import Endpoints, endpoints
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
-"""Called with the bars there are and the bars wanted, on another thread than the caller's."""
-
-_PAGE: Final = 1000
 _LARGEST: Final = 1 << 62
 
 
@@ -77,7 +71,7 @@ def check_reachable(venue: str, *, at: Endpoints | None = None, timeout_s: float
             pass
 
     async def rest() -> None:
-        async with _exchange(venue, at, timeout_s, timeout_s) as exchange:
+        async with exchange_at(venue, at, timeout_s, timeout_s) as exchange:
             await exchange.fetch_time()
 
     apart(_all(rest(), stream()))
@@ -99,35 +93,14 @@ def fetch_listed(
     """
 
     async def one(venue: str, symbol: str) -> Instrument:
-        async with _exchange(venue, at[venue], timeout_s, timeout_s) as exchange:
-            market = await _market(exchange, venue, symbol)
+        async with exchange_at(venue, at[venue], timeout_s, timeout_s) as exchange:
+            market = await market_at(exchange, venue, symbol)
         own = settings.own_symbol(venue, symbol)
         return instrument_of(venue, own, settings.venue_symbol(venue, own), market)
 
     for venue, symbol in wanted:
         settings.venue_symbol(venue, symbol)  # a wrong spelling is known before anybody is asked
     return apart(_all(*(one(venue, symbol) for venue, symbol in wanted)))
-
-
-def fetch_candles(
-    venue: str,
-    symbol: str,
-    timeframe: str,
-    *,
-    bars: int,
-    progress: Progress | None = None,
-    at: Endpoints | None = None,
-    timeout_s: float = REACH_S,
-) -> pd.DataFrame:
-    """The last `bars` bars that are closed by the venue's clock and by ours, as a candle frame.
-
-    Fewer where the venue has fewer. Not yet held to `candles.check`: a venue may have holes. `timeout_s` is
-    for each page of 1,000 bars. Raises VenueUnreachable, or ConfigError for a symbol, timeframe or number of
-    bars that can't be.
-    """
-    if bars < 1:
-        raise ConfigError("bars", f"{bars} is not 1 or more")
-    return apart(_candles(venue, symbol, timeframe, bars, progress, at or endpoints(venue), timeout_s))
 
 
 # --- for the driver ---
@@ -217,7 +190,7 @@ async def session(check: Any) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def _exchange(
+async def exchange_at(
     venue: str, at: Endpoints, request_s: float, total_s: float | None = None
 ) -> AsyncIterator[Any]:
     """A ccxt exchange on a session of ours. What goes wrong inside comes out as an error of ours."""
@@ -263,7 +236,7 @@ async def _exchange(
         raise explain(venue, at.rest, error, total_s or request_s) from error
 
 
-async def _market(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
+async def market_at(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
     """The one market, known to `exchange` from now on."""
     access = _ACCESS[venue]
     wish = {access.one_market: settings.venue_symbol(venue, symbol)} if access.one_market else {}
@@ -274,7 +247,7 @@ async def _market(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
     if not markets and access.lists_none:
         raise ConfigError("symbol", f"{venue} lists no {symbol!r}", "Write it as BASE/QUOTE: BTC/USDT")
     if not markets:
-        hint = "A login page or a proxy may stand between; or run without --live"
+        hint = "A login page or a proxy may stand between"
         raise VenueUnreachable(venue, "what answers lists no market", hint)
     exchange.set_markets(markets)
     market: dict[str, Any] | None = exchange.markets.get(settings.ccxt_symbol(venue, symbol))
@@ -283,44 +256,6 @@ async def _market(exchange: Any, venue: str, symbol: str) -> dict[str, Any]:
     if market["active"] is False:
         raise ConfigError("symbol", f"{symbol} is not being traded on {venue} now")
     return market
-
-
-async def _candles(
-    venue: str,
-    symbol: str,
-    timeframe: str,
-    bars: int,
-    progress: Progress | None,
-    at: Endpoints,
-    timeout_s: float,
-) -> pd.DataFrame:
-    step_ns, name = timeframe_ns(timeframe), settings.ccxt_symbol(venue, symbol)
-    rows: list[list[Any]] = []
-    async with _exchange(venue, at, timeout_s) as exchange:
-        if timeframe not in exchange.timeframes:
-            known = ", ".join(exchange.timeframes)
-            raise ConfigError("timeframe", f"{venue} has no {timeframe} candles", f"It has {known}")
-        await _market(exchange, venue, symbol)
-        now_ns = min(clock.now_ns(), int(await exchange.fetch_time()) * clock.MILLISECOND)
-        end_ms = now_ns // step_ns * step_ns // clock.MILLISECOND
-        next_ms = end_ms - bars * step_ns // clock.MILLISECOND
-        while next_ms < end_ms:
-            page = await exchange.fetch_ohlcv(name, timeframe, next_ms, _PAGE)
-            fresh = [row for row in page if row[0] >= next_ms]
-            if not fresh:
-                break
-            rows += fresh
-            next_ms = fresh[-1][0] + step_ns // clock.MILLISECOND
-            if progress is not None:
-                progress(min(len(rows), bars), bars)
-    return closed_before(_frame(rows), timeframe, now_ns)
-
-
-def _frame(rows: list[list[Any]]) -> pd.DataFrame:
-    stamps = np.array([row[0] for row in rows], "M8[ms]").astype("M8[ns]")
-    index = pd.DatetimeIndex(stamps, tz="UTC", name="ts")
-    columns = np.array([row[1:6] for row in rows], np.float64).reshape(-1, len(COLUMNS))
-    return pd.DataFrame(columns, index=index, columns=list(COLUMNS))
 
 
 def _plain(text: str) -> str:

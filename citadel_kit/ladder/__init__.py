@@ -7,7 +7,7 @@ the way to a first price waits for a compiler; both give the same result.
 from __future__ import annotations
 
 from citadel_kit.ladder import side, text
-from citadel_kit.ladder.side import Ints, Ladder, apply_both, sums_both
+from citadel_kit.ladder.side import Ints, Ladder, apply_both, sums
 from citadel_kit.ladder.text import digits, parse_both, parse_sided
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "digits",
     "parse_both",
     "parse_sided",
-    "sums_both",
+    "sums",
     "warm_up",
 ]
 

@@ -93,7 +93,9 @@ def _merge(book: Levels, size: int, levels: Levels, sign: int, depth: int) -> tu
 def _merge_both(
     bids: Levels, bid_size: int, new_bids: Levels, asks: Levels, ask_size: int, new_asks: Levels, depth: int
 ) -> tuple[int, int, int, int, int, int, int, int]:
-    """`_merge` of both sides of a book in one call."""
+    """`_merge` of both sides of a book in one call; a first size of -1 where one of them lacks room."""
+    if bid_size + new_bids.shape[0] > bids.shape[0] or ask_size + new_asks.shape[0] > asks.shape[0]:
+        return -1, 0, 0, 0, 0, 0, 0, 0
     bid_size, bid, bid_qty, bids_moved = _merge(bids, bid_size, new_bids, 1, depth)
     ask_size, ask, ask_qty, asks_moved = _merge(asks, ask_size, new_asks, -1, depth)
     return bid_size, bid, bid_qty, bids_moved, ask_size, ask, ask_qty, asks_moved
@@ -147,12 +149,12 @@ def _best(book: Levels, size: int, sign: int, out: Levels) -> int:
 
 
 @register_jitable
-def _sums(book: Levels, size: int, depths: Ints, out: Floats) -> None:
-    """Quantity of the best levels down to each of the ascending `depths`."""
+def sums(book: Levels, size: int, depths: tuple[int, ...], out: Floats) -> None:
+    """Quantity of the best levels of `Ladder.rows`, down to each of the ascending `depths`."""
     row = size - 1
     levels = 0
     total = 0.0
-    for k in range(depths.shape[0]):
+    for k in range(len(depths)):
         while row >= 0 and levels < depths[k]:
             if book[row, 1] != 0:
                 total += book[row, 1]
@@ -161,18 +163,11 @@ def _sums(book: Levels, size: int, depths: Ints, out: Floats) -> None:
         out[k] = total
 
 
-def _sums_both(bids: Levels, bid_size: int, asks: Levels, ask_size: int, depths: Ints, out: Floats) -> None:
-    """`_sums` of the bids, and behind them those of the asks."""
-    _sums(bids, bid_size, depths, out[: depths.shape[0]])
-    _sums(asks, ask_size, depths, out[depths.shape[0] :])
-
-
 _SOURCES: Final[dict[str, Any]] = {
     "merge": _merge,
     "merge_both": _merge_both,
     "spread": _spread,
     "best": _best,
-    "sums_both": _sums_both,
 }
 _COMPILED: Final[dict[str, Any]] = {
     name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
@@ -182,12 +177,11 @@ kernels: Final[dict[str, Any]] = dict(_SOURCES)
 
 
 def warm_up() -> None:
-    book, out, one = np.zeros((3, 2), np.int64), np.zeros((2, 2), np.int64), np.ones(1, np.int64)
+    book, out = np.zeros((3, 2), np.int64), np.zeros((2, 2), np.int64)
     _COMPILED["merge"](book, 0, out[:1], 1, 0)
     _COMPILED["merge_both"](book, 0, out[:1], book, 0, out[:1], 0)
     _COMPILED["spread"](book, 1, out)
     _COMPILED["best"](out, 1, 1, out)
-    _COMPILED["sums_both"](out, 1, out, 1, one, np.zeros(2))
     kernels.update(_COMPILED)
 
 
@@ -197,32 +191,39 @@ class Ladder:
     Asks are kept negated, so that one code serves both sides; every face of the class speaks real prices.
     """
 
-    __slots__ = ("_best", "_book", "_patience", "_sign", "_size")
+    __slots__ = ("_book", "_patience", "_sign", "_size")
 
     def __init__(self, side: int) -> None:
         self._sign = int(side)
         self._size, self._patience = 0, _LEAST_PATIENCE
         self._book: Levels = np.empty((64, 2), np.int64)
-        self._best = (0, 0)
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._book[: self._size, 1]))
 
     def clear(self) -> None:
         self._size, self._patience = 0, _LEAST_PATIENCE
-        self._best = (0, 0)
 
     def apply(self, levels: Levels, depth: int = 0) -> None:
         """Set each level to its quantity; 0 deletes. Then forget all but the best `depth`; 0 keeps all."""
-        if self._size + len(levels) > len(self._book) or self._patience < 0:
+        if self._size + len(levels) > len(self._book):
             self._make_room(len(levels))
-        size, price, qty, moved = kernels["merge"](self._book, self._size, levels, self._sign, depth)
-        self._size, self._best = size, (price, qty)
-        self._patience -= moved
+        self._size, _, _, moved = kernels["merge"](self._book, self._size, levels, self._sign, depth)
+        self._wear(moved)
 
     def best(self) -> tuple[int, int]:
         """Price and quantity at the touch; (0, 0) on an empty side."""
-        return self._best
+        if self._size == 0:
+            return 0, 0
+        return self._sign * int(self._book[self._size - 1, 0]), int(self._book[self._size - 1, 1])
+
+    @property
+    def rows(self) -> tuple[Levels, int]:
+        """For kernels: rows of sign × price and quantity, and how many of them count, the last one the best.
+
+        A row without a quantity is a hole. Valid until the next `apply`.
+        """
+        return self._book, self._size
 
     def levels(self, depth: int) -> Levels:
         """The best `depth` levels, best first; a copy."""
@@ -236,6 +237,11 @@ class Ladder:
             return int(self._book[row, 1])
         return 0
 
+    def _wear(self, moved: int) -> None:
+        self._patience -= moved
+        if self._patience < 0:
+            self._make_room(0)
+
     def _make_room(self, more: int) -> None:
         """For as many rows again, and with holes between them."""
         rows, self._book = self._book, np.empty((2 * (self._size + more), 2), np.int64)
@@ -243,22 +249,20 @@ class Ladder:
         self._patience = _LEAST_PATIENCE + _PATIENCE * self._size
 
 
-def apply_both(bids: Ladder, asks: Ladder, new_bids: Levels, new_asks: Levels, depth: int = 0) -> None:
-    """`apply` on both sides of a book, in half the time."""
-    if bids._size + len(new_bids) > len(bids._book) or bids._patience < 0:
-        bids._make_room(len(new_bids))
-    if asks._size + len(new_asks) > len(asks._book) or asks._patience < 0:
-        asks._make_room(len(new_asks))
-    bids._size, bid, bid_qty, bids_moved, asks._size, ask, ask_qty, asks_moved = kernels["merge_both"](
+def apply_both(
+    bids: Ladder, asks: Ladder, new_bids: Levels, new_asks: Levels, depth: int = 0
+) -> tuple[int, int, int, int]:
+    """`apply` on both sides of a book, in half the time; bid, its quantity, ask, its quantity."""
+    size, bid, bid_qty, bids_moved, ask_size, ask, ask_qty, asks_moved = kernels["merge_both"](
         bids._book, bids._size, new_bids, asks._book, asks._size, new_asks, depth
     )
-    bids._best, asks._best = (bid, bid_qty), (ask, ask_qty)
-    bids._patience -= bids_moved
-    asks._patience -= asks_moved
-
-
-def sums_both(bids: Ladder, asks: Ladder, depths: Ints) -> list[float]:
-    """Quantity of the best levels down to each of the ascending `depths`: of the bids, then the asks."""
-    out = np.empty(2 * len(depths))
-    kernels["sums_both"](bids._book, bids._size, asks._book, asks._size, depths, out)
-    return out.tolist()
+    if size < 0:
+        bids._make_room(len(new_bids))
+        asks._make_room(len(new_asks))
+        return apply_both(bids, asks, new_bids, new_asks, depth)
+    bids._size, asks._size = size, ask_size
+    if bids_moved:
+        bids._wear(bids_moved)
+    if asks_moved:
+        asks._wear(asks_moved)
+    return bid, bid_qty, ask, ask_qty

@@ -22,6 +22,7 @@ PROBLEMS: Final = {
     TOO_LARGE: "a number is too large for 62 bits",
 }
 _LIMIT: Final = 1 << 62
+_INT64: Final = np.dtype(np.int64)
 _SIDE, _PRICE, _QTY, _OTHER = 0, 1, 2, 3  # the members of a level that names its side, in a list's order
 
 
@@ -71,20 +72,53 @@ def _number(raw: bytes, i: int, decimals: int) -> tuple[int, int]:
 
 @register_jitable
 def _behind_text(raw: bytes, i: int) -> int:
-    """Index of the quote that ends the text whose opening quote is at `i`."""
+    """Index of the quote that ends the text whose opening quote is at `i`; the end if an escape is in it.
+
+    No venue writes an escape in a book, and one could hide a quote.
+    """
     i += 1
     while i < len(raw) and raw[i] != 34:
+        if raw[i] == 92:
+            return len(raw)
         i += 1
     return i
 
 
 @register_jitable
-def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> int:  # noqa: PLR0912
-    """Read the first two numbers of each inner list or object of a JSON list into `out`; the count, or < 0.
+def _is_text(raw: bytes, i: int, end: int, word: bytes) -> bool:
+    same = end - i == len(word)
+    for k in range(len(word) if same else 0):
+        same = same and raw[i + k] == word[k]
+    return same
 
-    Numbers may be quoted; keys and further members are passed over. Trailing zeros do not count as decimals
-    (Binance writes eight where the tick has two). They are read here and not by `_number`, which would take
-    twice as long: this is the hottest loop of all.
+
+@register_jitable
+def _behind_number(raw: bytes, i: int, quoted: bool) -> int:
+    """Index behind the quote and the comma that follow a number; the end if anything else does."""
+    if quoted:
+        if i == len(raw) or raw[i] != 34:
+            return len(raw)
+        i += 1
+    if i < len(raw) and raw[i] == 44:  # ,
+        return i + 1
+    return i if i < len(raw) and (raw[i] == 93 or raw[i] == 125 or raw[i] == 32) else len(raw)  # ] } space
+
+
+@register_jitable
+def _behind_key(raw: bytes, i: int, member: int) -> int:
+    """As `_behind_text`; the end too for a text, before the two numbers, that isn't the name of the next."""
+    end = _behind_text(raw, i)
+    named = member == 2 or _is_text(raw, i + 1, end, b"qty" if member == 1 else b"price")
+    return end if named else len(raw)
+
+
+@register_jitable
+def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> int:  # noqa: PLR0912
+    """Read the first two members of each inner list or object of a JSON list into `out`; the count, or < 0.
+
+    They are numbers, perhaps quoted; of an object, its price and its qty. What follows is passed over, if it
+    is flat. Trailing zeros do not count as decimals (Binance writes eight where the tick has two). Numbers
+    are read here and not by `_number`, which would take twice as long: this is the hottest loop of all.
     """
     depth = level = member = i = 0
     while i < len(raw):
@@ -92,6 +126,7 @@ def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> i
         if 48 <= c <= 57 and member < 2:
             if depth != 2 or level >= out.shape[0]:
                 return BAD_SYNTAX
+            quoted = raw[i - 1] == 34
             value = 0
             left = price_decimals if member == 0 else qty_decimals
             while i < len(raw) and 48 <= raw[i] <= 57:
@@ -113,22 +148,17 @@ def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> i
                 left -= 1
             if value >= _LIMIT or left > 0:
                 return TOO_LARGE
-            if i < len(raw) and raw[i] == 34:  # the closing quote
-                i += 1
-            # , ] } space
-            if i < len(raw) and raw[i] != 44 and raw[i] != 93 and raw[i] != 125 and raw[i] != 32:
-                return BAD_SYNTAX
             out[level, member] = value
             member += 1
+            i = _behind_number(raw, i, quoted)
             continue
         if 48 <= c <= 57:
             while i < len(raw) and raw[i] != 44 and raw[i] != 93 and raw[i] != 125:
                 i += 1
             continue
-        if c == 34 and depth == 2 and i + 1 < len(raw) and (raw[i + 1] < 48 or raw[i + 1] > 57):
-            i += 1
-            while i < len(raw) and raw[i] != 34:
-                i += 1
+        if c == 34 and depth == 2:
+            if member == 2 or i + 1 == len(raw) or raw[i + 1] < 48 or raw[i + 1] > 57:
+                i = _behind_key(raw, i, member)
         elif c == 91 or c == 123:  # [ {
             depth += 1
             member = 0
@@ -138,8 +168,9 @@ def _parse(raw: bytes, price_decimals: int, qty_decimals: int, out: Levels) -> i
                 return BAD_SYNTAX
             if depth == 1:
                 level += 1
-        elif c == 45 or (depth < 2 and c != 44 and c != 32):  # a minus; between levels all but , and space
-            return BAD_SYNTAX
+            member = 0
+        elif c == 45 or (depth < 2 and c != 44 and c != 32) or (c == 44 and depth == 2 and member < 2):
+            return BAD_SYNTAX  # a minus; between levels all but , and space; a comma without its number
         i += 1
     return level if depth == 0 else BAD_SYNTAX
 
@@ -148,18 +179,12 @@ def _parse_both(
     bids: bytes, asks: bytes, price_decimals: int, qty_decimals: int, out: Levels
 ) -> tuple[int, int]:
     """`_parse` of both sides in one call, the asks behind the bids; both counts, or one < 0."""
+    if len(bids) == 0 or bids[0] != 91 or len(asks) == 0 or asks[0] != 91:  # [
+        return BAD_SYNTAX, 0
     bid_count = _parse(bids, price_decimals, qty_decimals, out)
     if bid_count < 0:
         return bid_count, 0
     return bid_count, _parse(asks, price_decimals, qty_decimals, out[bid_count:])
-
-
-@register_jitable
-def _is_text(raw: bytes, i: int, end: int, word: bytes) -> bool:
-    same = end - i == len(word)
-    for k in range(len(word) if same else 0):
-        same = same and raw[i + k] == word[k]
-    return same
 
 
 @register_jitable
@@ -285,9 +310,7 @@ def parse_both(bids: bytes, asks: bytes, price_decimals: int, qty_decimals: int)
 
     Raises ValueError for anything else, for a negative number, or for one that the decimals can't hold.
     """
-    if not (bids.startswith(b"[") and asks.startswith(b"[")):
-        raise ValueError(PROBLEMS[BAD_SYNTAX])
-    out = np.empty((_room(bids) + _room(asks), 2), np.int64)
+    out = np.empty((_room(bids) + _room(asks), 2), _INT64)
     bid_count, ask_count = kernels["parse"](bids, asks, price_decimals, qty_decimals, out)
     if bid_count < 0 or ask_count < 0:
         raise ValueError(PROBLEMS[min(bid_count, ask_count)])

@@ -15,18 +15,23 @@ class CostConfig(NamedTuple):
     """In basis points of the traded value, per side.
 
     The fee's default is Binance's published taker fee of the first tier, as in `venues/instruments.toml`;
-    for a venue's own give `fee_bps=settings.fees(venue).taker_bps`. The slippage is an assumption.
+    for a venue's own give `fee_bps=settings.fees(venue).taker_bps`. The slippage is an assumption; it holds
+    the spread as well, unless that is named apart.
     """
 
     fee_bps: float = 10.0
     slippage_bps: float = 2.0
+    half_spread_bps: float = 0.0
+    """From the middle, which candles are taken to show, to the side that is traded on."""
 
     @property
     def side_bps(self) -> float:
-        return self.fee_bps + self.slippage_bps
+        """Of an order that takes."""
+        return self.fee_bps + self.slippage_bps + self.half_spread_bps
 
     def __str__(self) -> str:
-        return f"{self.side_bps:g} bps a side ({self.fee_bps:g} fee, {self.slippage_bps:g} slippage)"
+        spread = f", {self.half_spread_bps:g} half spread" if self.half_spread_bps else ""
+        return f"{self.side_bps:g} bps a side ({self.fee_bps:g} fee, {self.slippage_bps:g} slippage{spread})"
 
 
 class Backtest(NamedTuple):
@@ -38,7 +43,8 @@ class Backtest(NamedTuple):
     gross: Floats
     """Simple return on equity before costs."""
     cost: Floats
-    """Share of equity paid at the stretch's start; the last row also pays for closing what is still held."""
+    """Share of equity paid at the stretch's start, funding included (below 0 where it was received); the last
+    row also pays for closing what is still held."""
     net: Floats
     market: Floats
     """Simple return of holding all equity in the market, without costs."""
@@ -57,17 +63,26 @@ def hold(target: Floats, bars: int) -> Floats:
 
 
 def backtest(
-    frame: pd.DataFrame, target: Floats, costs: CostConfig | None = None, long_only: bool = True
+    frame: pd.DataFrame,
+    target: Floats,
+    costs: CostConfig | None = None,
+    long_only: bool = True,
+    funding: Floats | None = None,
 ) -> Backtest:
     """Trades `target` (signed share of equity, decided at each bar's close) at the NEXT bar's open.
 
     `long_only` takes a negative target as flat, as a spot account must. The last bar's target is never
     traded, and its own stretch ends at its close. A hole is not skipped: what was held through it made what
-    price made, and a target of the bar before it is traded at the open behind it.
+    price made, and a target of the bar before it is traded at the open behind it. `funding`: rate per bar on
+    what is held over it; positive: longs pay.
     """
     costs = costs or CostConfig()
-    if len(target) != len(frame) or costs.side_bps < 0 or not np.isfinite(target).all():
-        raise ConfigError("backtest", "target needs one finite value a bar, and costs must not be negative")
+    rate = np.zeros(len(frame)) if funding is None else funding
+    for name, values in (("target", target), ("funding", rate)):
+        if len(values) != len(frame) or not np.isfinite(values).all():
+            raise ConfigError(f"backtest.{name}", "needs one finite value a bar")
+    if costs.side_bps < 0:
+        raise ConfigError("backtest.costs", f"{costs} must not be negative")
     o, _, _, c, _ = columns_of(frame)
     wanted = np.maximum(target, 0.0) if long_only else target
     position = np.concatenate((np.zeros(1), wanted[:-1])) if len(wanted) else wanted
@@ -75,6 +90,6 @@ def backtest(
     turnover = np.abs(np.diff(position, prepend=0.0))
     if len(position):
         turnover[-1] += abs(position[-1])
-    cost = turnover * costs.side_bps / 1e4
+    cost = turnover * costs.side_bps / 1e4 + position * rate
     gross = position * market
     return Backtest(position, gross, cost, gross - cost, market, costs)

@@ -1,4 +1,4 @@
-"""The candle schema, its checker, and the closed-bar rule.
+"""The candle schema, its holes, and the closed-bar rule; `macro.quality` finds its faults.
 
 A candle frame is a pandas DataFrame with a `DatetimeIndex` named `ts` in UTC holding each bar's OPEN time,
 ascending, and the float64 columns `open, high, low, close, volume`. Further columns are allowed and ignored.
@@ -37,7 +37,7 @@ class Gap(NamedTuple):
     bars: int
 
     def __str__(self) -> str:
-        return f"{self.bars} bars missing from {_when(self.start_ns)} to {_when(self.end_ns)}"
+        return f"{self.bars} bars missing from {when(self.start_ns)} to {when(self.end_ns)}"
 
 
 def timeframe_ns(timeframe: str) -> int:
@@ -50,7 +50,7 @@ def timeframe_ns(timeframe: str) -> int:
 
 def infer_timeframe(frame: pd.DataFrame) -> str:
     """The name of the most frequent step between bars. Raises CandleError `timeframe` below two bars."""
-    step = _usual_step(open_ns(frame))
+    step = usual_step(open_ns(frame))
     if step == 0:
         raise CandleError("timeframe", "can't be told from fewer than two bars in order; name it, such as 5m")
     for unit in ("d", "h", "m"):
@@ -98,64 +98,12 @@ def closed_before(frame: pd.DataFrame, timeframe: str, t_ns: int) -> pd.DataFram
     return frame[open_ns(frame) + timeframe_ns(timeframe) <= t_ns]
 
 
-def find_faults(frame: pd.DataFrame, timeframe: str, now_ns: int | None = None) -> list[CandleError]:
-    """Every fault but holes, by kind, each naming its first place.
-
-    Kinds: `not_utc`, `columns`, `empty`, `duplicate`, `unsorted`, `off_grid`, `nan`, `impossible`,
-    `timeframe`, and with `now_ns` also `unclosed`: the last bar's close lies after it.
-    """
-    step = timeframe_ns(timeframe)
-    try:
-        opens = open_ns(frame)
-        o, h, low, c, v = columns_of(frame)
-    except CandleError as fault:
-        return [fault]
-    if len(opens) == 0:
-        return [CandleError("empty", "there is no bar")]
-    prices = np.column_stack([o, h, low, c, v])
-    impossible = (
-        (low <= 0) | (h < np.maximum(o, c)) | (low > np.minimum(o, c)) | (v < 0) | np.isinf(prices).any(1)
-    )
-    steps = np.diff(opens, prepend=opens[0] - step)
-    marks = {
-        "duplicate": (pd.Index(opens).duplicated(), "two bars with one open time"),
-        "unsorted": (steps < 0, "a bar opens before the one above it; sort by ts"),
-        "off_grid": (opens % step != 0, f"opens off the {timeframe} grid; is it the open time, in UTC?"),
-        "nan": (np.isnan(prices).any(1), "a price or volume is NaN"),
-        "impossible": (
-            impossible,
-            "low above open or close, high below, price not above 0, volume below 0, or infinite",
-        ),
-    }
-    faults = [
-        CandleError(code, f"{int(mask.sum())} bars, the first at {_when(int(opens[mask.argmax()]))}: {text}")
-        for code, (mask, text) in marks.items()
-        if mask.any()
-    ]
-    usual = _usual_step(opens)
-    if usual not in {0, step}:
-        text = f"bars are mostly {usual // 10**9} s apart, which is not {timeframe}; name the right timeframe"
-        faults.append(CandleError("timeframe", text))
-    if now_ns is not None and int(opens.max()) + step > now_ns:
-        last = _when(int(opens.max()))
-        faults.append(CandleError("unclosed", f"the bar of {last} is not closed yet; use closed_before"))
-    return faults
-
-
-def check(frame: pd.DataFrame, timeframe: str, now_ns: int | None = None) -> tuple[Gap, ...]:
-    """The holes of a sound frame. Raises the first of `find_faults`; holes are named, not fatal."""
-    faults = find_faults(frame, timeframe, now_ns)
-    if faults:
-        raise faults[0]
-    return find_gaps(frame, timeframe)
-
-
-def _usual_step(opens: Ints) -> int:
+def usual_step(opens: Ints) -> int:
     """The most frequent step forward, in ns; 0 where there is none."""
     steps = np.diff(opens)
     values, counts = np.unique(steps[steps > 0], return_counts=True)
     return int(values[counts.argmax()]) if len(values) else 0
 
 
-def _when(ns: int) -> str:
+def when(ns: int) -> str:
     return pd.Timestamp(ns, tz="UTC").strftime("%Y-%m-%d %H:%M")

@@ -1,4 +1,4 @@
-"""Candles to a feature matrix that knows only the past.
+"""Candles to a feature matrix that knows only the past, whole or candle by candle.
 
 Row t uses bars up to and including t, all of one hole-free segment. Most columns are free of units: returns
 come in multiples of their own volatility, distances in average true ranges.
@@ -6,13 +6,23 @@ come in multiples of their own volatility, distances in average true ranges.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from citadel_kit.macro.candles import Floats, Ints, columns_of, open_ns, segments, timeframe_ns
-from citadel_kit.macro.indicators import atr, ema, log_returns, rolling_extremes, rolling_mean_std, rsi
+from citadel_kit.macro.indicators import (
+    compiled,
+    ema,
+    log_returns,
+    rolling_extremes,
+    rolling_mean_std,
+    true_range,
+    wilder,
+)
 from citadel_kit.macro.regimes import rolling_hurst, trend_strength
 
 _DAY_NS: Final = 86_400 * 10**9
@@ -33,19 +43,113 @@ class FeatureConfig(NamedTuple):
     trend_window: int = 96
     hurst_window: int = 512
 
+    @property
+    def reach(self) -> int:
+        """Bars that the windows of one row look at, together with the bar before."""
+        return 1 + max(
+            *self.return_lags, *self.volatility_windows, *self.rsi_windows, *self.ema_windows,
+            self.atr_window, self.channel_window, self.volume_window, self.trend_window, self.hurst_window,
+        )  # fmt: skip
+
+
+Average = Callable[[str, Floats, int, bool], Floats]
+"""(name, values, window, Wilder's weight or the exponential average's) → the average of all the past."""
+
 
 def feature_matrix(frame: pd.DataFrame, timeframe: str, config: FeatureConfig | None = None) -> pd.DataFrame:
     """One row a bar, one float64 column a feature; NaN in warm-up, at the start and behind every hole."""
     config = config or FeatureConfig()
     columns, closes = columns_of(frame), open_ns(frame) + timeframe_ns(timeframe)
     parts = [
-        pd.DataFrame(_columns([c[part] for c in columns], closes[part], config), index=frame.index[part])
+        _columns([c[part] for c in columns], closes[part], config, _from_the_start)
         for part in segments(frame, timeframe) or [slice(0, 0)]
     ]
-    return pd.concat(parts)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pd.DataFrame(joined, index=frame.index)
 
 
-def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig) -> dict[str, Floats]:
+class FeatureStream:
+    """The feature matrix of one market, kept as candles are appended: a new one costs its own rows.
+
+    Equal to `feature_matrix` of all candles to 1e-12. What it keeps of the past is the last row of each
+    exponential average; everything else is computed from the candles its window needs.
+    """
+
+    _names: list[str]
+    _bars: Floats
+    """Times and candles of the last call, bit for bit."""
+    _values: Floats
+    _averages: dict[str, float]
+    _segment: int
+    """Row at which the last hole-free segment begins."""
+
+    def __init__(self, timeframe: str, config: FeatureConfig | None = None) -> None:
+        self.timeframe, self.config = timeframe, config or FeatureConfig()
+        self._forget()
+
+    def update(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The matrix of `frame`, one row a bar. Where its first bars are those of the last call, only the
+        others are computed; else all are."""
+        opens, columns = open_ns(frame), columns_of(frame)
+        bars = np.column_stack((opens.view(np.float64), *columns))
+        if not np.array_equal(bars[: len(self._bars)].view(np.int64), self._bars.view(np.int64)):
+            self._forget()
+        old = len(self._bars)
+        if len(frame) > old:
+            parts = [self._values[:old], *self._new_rows(opens, list(columns), old)]
+            self._values, self._bars = np.concatenate(parts), bars
+        return pd.DataFrame(self._values, index=frame.index, columns=self._names)
+
+    def _forget(self) -> None:
+        self._names = list(_columns([np.zeros(0)] * 5, np.zeros(0, np.int64), self.config, _from_the_start))
+        self._bars, self._values = np.zeros((0, 6)), np.zeros((0, len(self._names)))
+        self._averages, self._segment = {}, 0
+
+    def _new_rows(self, opens: Ints, columns: list[Floats], old: int) -> Iterator[Floats]:
+        """Of bars from row `old` on, by segment."""
+        step = timeframe_ns(self.timeframe)
+        cuts = np.flatnonzero(np.diff(opens[self._segment :]) != step) + 1 + self._segment
+        for start, stop in pairwise([self._segment, *cuts.tolist(), len(opens)]):
+            self._segment, new = start, max(start, old)
+            known = new - start >= self.config.reach
+            first = new - self.config.reach if known else start
+            average = self._go_on(new - first) if known else self._begin
+            rows = slice(first, stop)
+            made = _columns([c[rows] for c in columns], opens[rows] + step, self.config, average)
+            yield np.column_stack([c[new - first :] for c in made.values()])
+
+    def _begin(self, name: str, x: Floats, window: int, by_wilder: bool) -> Floats:
+        out = _from_the_start(name, x, window, by_wilder)
+        self._averages[name] = float(out[-1])
+        return out
+
+    def _go_on(self, old: int) -> Average:
+        """Averages of the rows from `old` on, from the last known value."""
+
+        def average(name: str, x: Floats, window: int, by_wilder: bool) -> Floats:
+            weight = 1.0 / window if by_wilder else 2.0 / (window + 1)
+            out = np.full(len(x), np.nan)
+            out[old:] = _continued(x[old:], self._averages[name], weight)
+            self._averages[name] = float(out[-1])
+            return out
+
+        return average
+
+
+def _from_the_start(name: str, x: Floats, window: int, by_wilder: bool) -> Floats:
+    return wilder(x, window) if by_wilder else ema(x, window)
+
+
+@compiled
+def _continued(x: Floats, value: float, weight: float) -> Floats:
+    out = np.empty(len(x))
+    for k in range(len(x)):
+        value += weight * (x[k] - value)
+        out[k] = value
+    return out
+
+
+def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig, average: Average) -> dict[str, Floats]:
     o, h, low, c, volume = ohlcv
     returns = log_returns(c)
     out: dict[str, Floats] = {}
@@ -56,17 +160,21 @@ def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig) -> dict[s
         out[f"return_{lag}"] = _ratio(log_returns(c, lag), noise * np.sqrt(lag))
     for n in config.volatility_windows:
         out[f"volatility_{n}"] = deviation[n] if n == longest else _ratio(deviation[n], noise)
+    change = np.diff(c, prepend=np.nan)
     for n in config.rsi_windows:
-        out[f"rsi_{n}"] = rsi(c, n)
-    true_range = atr(h, low, c, config.atr_window)
-    out[f"atr_{config.atr_window}"] = _ratio(true_range, c)
+        gain = average(f"gain_{n}", np.maximum(change, 0.0), n, True)
+        loss = average(f"loss_{n}", np.maximum(-change, 0.0), n, True)
+        still = gain + loss == 0.0
+        out[f"rsi_{n}"] = np.where(still, 50.0, 100.0 * gain / np.where(still, 1.0, gain + loss))
+    true_ranges = average("true_range", true_range(h, low, c), config.atr_window, True)
+    out[f"atr_{config.atr_window}"] = _ratio(true_ranges, c)
     for n in config.ema_windows:
-        out[f"ema_distance_{n}"] = _ratio(c - ema(c, n), true_range)
+        out[f"ema_distance_{n}"] = _ratio(c - average(f"ema_{n}", c, n, False), true_ranges)
     top, bottom = rolling_extremes(h, low, config.channel_window)
     out["channel_place"] = _ratio(c - bottom, top - bottom)
-    out["body"] = _ratio(c - o, true_range)
-    out["upper_wick"] = _ratio(h - np.maximum(o, c), true_range)
-    out["lower_wick"] = _ratio(np.minimum(o, c) - low, true_range)
+    out["body"] = _ratio(c - o, true_ranges)
+    out["upper_wick"] = _ratio(h - np.maximum(o, c), true_ranges)
+    out["lower_wick"] = _ratio(np.minimum(o, c) - low, true_ranges)
     mean, std = rolling_mean_std(volume, config.volume_window)
     out["volume_z"] = _ratio(volume - mean, std)
     out["trend"] = trend_strength(returns, config.trend_window)

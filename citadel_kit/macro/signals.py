@@ -24,12 +24,13 @@ class Decision(IntEnum):
     UNKNOWN_REGIME = 0
     NO_PROBABILITY = 1
     STORMY = 2
-    NEUTRAL = 3
-    AGAINST_TREND = 4
-    BELOW_COSTS = 5
-    NO_SIZE = 6
-    BUY = 7
-    SELL = 8
+    JUST_SWITCHED = 3
+    NEUTRAL = 4
+    AGAINST_TREND = 5
+    BELOW_COSTS = 6
+    NO_SIZE = 7
+    BUY = 8
+    SELL = 9
 
 
 _SIDES: Final = {Decision.BUY: Side.BUY, Decision.SELL: Side.SELL}
@@ -40,6 +41,9 @@ class SignalConfig(NamedTuple):
     """No side while |probability - 0.5| is within it."""
     random_band: float = 0.06
     """The same where returns show no memory: there the model has to be surer."""
+    settle_bars: int = 3
+    """No side within so many bars after memory or weather got another name: the newest switch is the one
+    most often taken back."""
     valid_bars: int = 3
     """A signal opens no risk later than this many bars after its last candle closed."""
 
@@ -63,11 +67,13 @@ def decide(
     lean = probability - 0.5
     band = np.where(memory == Memory.RANDOM.value, config.random_band, config.neutral_band)
     unknown = (memory == Memory.UNKNOWN.value) | (weather == Weather.UNKNOWN.value) | np.isnan(trend)
+    age = np.minimum(regimes["memory_bars"].to_numpy(), regimes["weather_bars"].to_numpy())
     against = (memory == Memory.TRENDING.value) & (np.sign(lean) != np.sign(trend))
     blocks = [
         unknown,
         np.isnan(probability) | np.isnan(edge),
         weather == Weather.STORMY.value,
+        age < config.settle_bars,
         np.abs(lean) <= band,
         against,
         edge <= round_trip_bps,
@@ -147,6 +153,7 @@ def _reason(
         Decision.UNKNOWN_REGIME: f"flat: the regime is unknown ({regime}): warm-up, or a hole in the candles",
         Decision.NO_PROBABILITY: "flat: no probability: a feature or the barrier width can't be measured",
         Decision.STORMY: f"flat: stormy, volatility {regime.volatility:.0%} a year",
+        Decision.JUST_SWITCHED: f"flat: the regime ({regime}) began less than {config.settle_bars} bars ago",
         Decision.NEUTRAL: f"flat: probability {p:.3f} lies within 0.5 ± {band:g} (regime: {regime})",
         Decision.AGAINST_TREND: f"flat: probability {p:.3f} is against the trend ({regime.trend:+.1f})",
         Decision.BELOW_COSTS: f"flat: expected edge {edge:.1f} bps does not pass costs of {costs:g} bps",
@@ -159,6 +166,6 @@ def _reason(
 def _checked(config: SignalConfig) -> SignalConfig:
     if not 0 <= config.neutral_band <= config.random_band < 0.5:
         raise ConfigError("signal.neutral_band", "must lie from 0 to random_band, and that below 0.5")
-    if config.valid_bars < 1:
-        raise ConfigError("signal.valid_bars", "must be at least 1")
+    if config.valid_bars < 1 or config.settle_bars < 0:
+        raise ConfigError("signal.valid_bars", "must be at least 1, and settle_bars not negative")
     return config

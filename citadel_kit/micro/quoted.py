@@ -83,7 +83,7 @@ def _contract(instrument: Instrument) -> tuple[int, int]:
 class Source:
     """A quote that counts only while its book is LIVE and it is fresh by our clock."""
 
-    __slots__ = ("_max_age_ns", "_max_silence_ns", "heard_ns", "instrument", "top")
+    __slots__ = ("counted", "heard_ns", "instrument", "max_age_ns", "max_silence_ns", "top")
 
     def __init__(self, instrument: Instrument, max_age_ns: int, max_silence_ns: int) -> None:
         self.instrument = instrument
@@ -91,7 +91,9 @@ class Source:
         """None while the book is not LIVE."""
         self.heard_ns = -1
         """When the venue's last frame of any kind came."""
-        self._max_age_ns, self._max_silence_ns = max_age_ns, max_silence_ns
+        self.counted = False
+        """Is it one of those compared, as far as it is fresh? Its aggregator says so."""
+        self.max_age_ns, self.max_silence_ns = max_age_ns, max_silence_ns
 
     def fault(self, now_ns: int) -> str:
         """Why it does not count now; empty where it does. A quote from the future is not trusted."""
@@ -100,10 +102,10 @@ class Source:
         age, silence = now_ns - self.top.recv_ns, now_ns - self.heard_ns
         if age < 0:
             return "its quote is from the future"
-        if silence > self._max_silence_ns:
-            return f"no frame for {silence / 1e9:.1f} s; {self._max_silence_ns / 1e9:g} s are allowed"
-        if age > self._max_age_ns:
-            return f"its book has not changed for {age / 1e9:.1f} s; {self._max_age_ns / 1e9:g} s are allowed"
+        if silence > self.max_silence_ns:
+            return f"no frame for {silence / 1e9:.1f} s; {self.max_silence_ns / 1e9:g} s are allowed"
+        if age > self.max_age_ns:
+            return f"its book has not changed for {age / 1e9:.1f} s; {self.max_age_ns / 1e9:g} s are allowed"
         return ""
 
     def fresh(self, now_ns: int) -> bool:
@@ -111,8 +113,8 @@ class Source:
         top = self.top
         return (
             top is not None
-            and 0 <= now_ns - top.recv_ns <= self._max_age_ns
-            and now_ns - self.heard_ns <= self._max_silence_ns
+            and 0 <= now_ns - top.recv_ns <= self.max_age_ns
+            and now_ns - self.heard_ns <= self.max_silence_ns
         )
 
 
@@ -160,8 +162,9 @@ class Quoted(Source):
     """
 
     __slots__ = (
-        "_fee", "_lot", "_pip", "_scale", "ask", "ask_qty", "at_home", "bid", "bid_qty", "book", "bought",
-        "conversion", "currency", "home_ask", "home_bid", "home_bought", "home_sold", "sold", "venue",
+        "_keeps", "_least", "_lot", "_pays", "_pip", "ask", "ask_qty", "at_home", "bid", "bid_qty",
+        "book", "bought", "conversion", "currency", "home_ask", "home_bid", "home_bought",
+        "home_sold", "sold", "sought", "symbol", "venue",
     )  # fmt: skip
 
     def __init__(
@@ -176,11 +179,14 @@ class Quoted(Source):
         """`limits`: see `Source`."""
         super().__init__(instrument, *limits)
         size, decimals = _contract(instrument)
-        self.venue = instrument.venue
+        self.venue, self.symbol = instrument.venue, instrument.symbol
         self.currency = currencies(instrument.symbol)[1]
         self.at_home = self.currency == home
         self.conversion = conversion
-        self._scale, self._fee = units, fee
+        self._least = units.min_notional
+        self.sought = False
+        """Are opportunities sought with it? Its aggregator says so."""
+        self._keeps, self._pays = FEE_SCALE - fee, FEE_SCALE + fee
         self._pip = int(10 ** (units.price_decimals - instrument.price_decimals))
         self._lot = size * int(10 ** (units.qty_decimals - instrument.qty_decimals - decimals))
         self.clear()
@@ -190,14 +196,24 @@ class Quoted(Source):
         self.book: BookReader | None = None
         self.bid = self.bid_qty = self.ask = self.ask_qty = 0
         self.sold = self.bought = 0
-        """Bid and ask after the venue's taker fee, × FEE_SCALE."""
+        """Bid and ask after the venue's taker fee, × FEE_SCALE, where they are `sought`."""
         self.convert()
 
     def set(self, top: BookTop, book: BookReader | None) -> None:
         self.top, self.book = top, book
-        self.bid, self.bid_qty = self._solid(Side.BUY, top.bid, top.bid_qty)
-        self.ask, self.ask_qty = self._solid(Side.SELL, top.ask, top.ask_qty)
-        self.sold, self.bought = self.bid * (FEE_SCALE - self._fee), self.ask * (FEE_SCALE + self._fee)
+        pip, lot, least = self._pip, self._lot, self._least
+        _, _, _, bid, bid_qty, ask, ask_qty = top
+        bid, bid_qty, ask, ask_qty = bid * pip, bid_qty * lot, ask * pip, ask_qty * lot
+        if bid * bid_qty < least:
+            bid, bid_qty = self._solid(Side.BUY)
+        if ask * ask_qty < least:
+            ask, ask_qty = self._solid(Side.SELL)
+        self.bid, self.bid_qty, self.ask, self.ask_qty = bid, bid_qty, ask, ask_qty
+        if self.at_home:
+            self.home_bid, self.home_ask = bid, ask
+            if not self.sought:
+                return
+        self.sold, self.bought = bid * self._keeps, ask * self._pays
         self.convert()
 
     def convert(self) -> None:
@@ -225,18 +241,20 @@ class Quoted(Source):
         """What selling here brings, best first: (price as `home_sold` or `sold`, quantity)."""
         terms = self.conversion.taken if home and self.conversion else AT_PAR
         levels = self._levels(Side.BUY, self.bid, self.bid_qty)
-        return [(terms.bid(price * (FEE_SCALE - self._fee)), qty) for price, qty in levels]
+        return [(terms.bid(price * self._keeps), qty) for price, qty in levels]
 
     def purchases(self, home: bool) -> list[tuple[int, int]]:
         """What buying here costs, best first: (price as `home_bought` or `bought`, quantity)."""
         terms = self.conversion.taken if home and self.conversion else AT_PAR
         levels = self._levels(Side.SELL, self.ask, self.ask_qty)
-        return [(terms.ask(price * (FEE_SCALE + self._fee)), qty) for price, qty in levels]
+        return [(terms.ask(price * self._pays), qty) for price, qty in levels]
 
     def recv_ns(self, home: bool) -> int:
         """Of the quote; converted, of the older of it and its conversion."""
-        own = self.top.recv_ns if self.top else -1
-        rate = self.conversion.top if home and self.conversion else None
+        own = self.top.recv_ns if self.top is not None else -1
+        if self.conversion is None:
+            return own
+        rate = self.conversion.top if home else None
         return min(own, rate.recv_ns) if rate else own
 
     def _levels(self, side: Side, price: int, qty: int) -> list[tuple[int, int]]:
@@ -244,14 +262,11 @@ class Quoted(Source):
             return [(price, qty)] if price else []
         return [(p * self._pip, q * self._lot) for p, q in self.book.levels(side, DEPTH).tolist()]
 
-    def _solid(self, side: Side, price: int, qty: int) -> tuple[int, int]:
-        price, qty = price * self._pip, qty * self._lot
-        if price * qty >= self._scale.min_notional:
-            return price, qty
+    def _solid(self, side: Side) -> tuple[int, int]:
         total = notional = 0
         for level, resting in self._levels(side, 0, 0):
             total += resting
             notional += level * resting
-            if notional >= self._scale.min_notional:
+            if notional >= self._least:
                 return level, total
         return 0, 0

@@ -79,6 +79,7 @@ __all__ = [
     "Traded",
 ]
 
+_LIVE: Final = FeedState.LIVE  # to look a member up takes 0.1 µs
 _SUBSCRIBE: Final = 1
 """Id of the request that subscribes; those for one book alone follow."""
 
@@ -99,7 +100,7 @@ class Session:
         )
         self.last_ns = -1
         """When the last frame came; -1 while none did on this connection."""
-        self._codec = codec
+        self._codec, self._any_frame = codec, self.config.any_frame
         self._instruments = tuple(instruments)
         self._rhythm = Rhythm(self.config)
         self._backoff = Backoff(self.config)
@@ -146,8 +147,10 @@ class Session:
         self.counts["frames"] += 1
         if not symbol:
             self.last_ns = recv_ns
-            if self.config.any_frame:
-                self._beat(recv_ns, out)
+            if self._any_frame:
+                self._rhythm.beat(recv_ns)
+                if self._stale:
+                    self._revive(out)
             else:
                 self._judge_silence(recv_ns, out)
         try:
@@ -197,11 +200,13 @@ class Session:
         if isinstance(event, BookUpdate):
             feed = self.feeds[event.symbol]
             feed.on_update(event, out)
-            self._check_dead(feed, out)
+            if feed.dead:
+                self._check_dead(feed, out)
         elif isinstance(event, Quote):
             feed = self.feeds[event.symbol]
             feed.on_quote(event, out)
-            self._check_dead(feed, out)
+            if feed.dead:
+                self._check_dead(feed, out)
         elif isinstance(event, Trade):
             self.feeds[event.symbol].count("trades")
             out.append(Traded(event))
@@ -243,9 +248,12 @@ class Session:
     def _beat(self, now_ns: int, out: list[Effect]) -> None:
         self._rhythm.beat(now_ns)
         if self._stale:
-            self._stale = False
-            for feed in self.feeds.values():
-                feed.revived(out)
+            self._revive(out)
+
+    def _revive(self, out: list[Effect]) -> None:
+        self._stale = False
+        for feed in self.feeds.values():
+            feed.revived(out)
 
     def _judge_silence(self, now_ns: int, out: list[Effect]) -> None:
         if self._stale or not self._rhythm.is_stale(now_ns):
@@ -257,9 +265,11 @@ class Session:
 
     def _judge_stretch(self, now_ns: int) -> None:
         """A long enough stretch of LIVE proves the connection, and the next back-off is small again."""
-        if any(feed.state != FeedState.LIVE for feed in self.feeds.values()):
-            self._live_ns = -1
-        elif self._live_ns < 0:
+        for feed in self.feeds.values():
+            if feed.state is not _LIVE:
+                self._live_ns = -1
+                return
+        if self._live_ns < 0:
             self._live_ns = now_ns
         elif now_ns - self._live_ns >= self.config.backoff_reset_ns:
             self._backoff.reset()

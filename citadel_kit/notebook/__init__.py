@@ -14,30 +14,69 @@ if TYPE_CHECKING:
     from citadel_kit.notebook.lossy import Comparison, compare
     from citadel_kit.notebook.lossy_figure import books_picture
     from citadel_kit.notebook.progress import progress_bar
+    from citadel_kit.notebook.regime_figure import RegimePicture
+    from citadel_kit.notebook.regime_study import RegimeStudy, study_regimes
     from citadel_kit.notebook.result import write_result
+    from citadel_kit.notebook.tearsheet import tear_sheet
+    from citadel_kit.notebook.training import (
+        compare_variants,
+        fold_scores,
+        folds_picture,
+        honesty,
+        importance_picture,
+        keep_model,
+    )
+    from citadel_kit.notebook.watching import Watched, watch
+    from citadel_kit.notebook.watching_figure import watched_picture
     from citadel_kit.notebook.world import World, open_world
 
 _MODULES: Final = {
     "Comparison": "lossy",
+    "RegimePicture": "regime_figure",
+    "RegimeStudy": "regime_study",
+    "Watched": "watching",
     "World": "world",
     "allow_nested_loops": "loops",
     "books_picture": "lossy_figure",
     "compare": "lossy",
+    "compare_variants": "training",
+    "fold_scores": "training",
+    "folds_picture": "training",
+    "honesty": "training",
+    "importance_picture": "training",
+    "keep_model": "training",
     "macro_picture": "figures",
     "open_world": "world",
     "progress_bar": "progress",
+    "study_regimes": "regime_study",
+    "watch": "watching",
+    "watched_picture": "watching_figure",
+    "tear_sheet": "tearsheet",
     "write_result": "result",
 }
 
 __all__ = [
     "Comparison",
+    "RegimePicture",
+    "RegimeStudy",
+    "Watched",
     "World",
     "allow_nested_loops",
     "books_picture",
     "compare",
+    "compare_variants",
+    "fold_scores",
+    "folds_picture",
+    "honesty",
+    "importance_picture",
+    "keep_model",
     "macro_picture",
     "open_world",
     "progress_bar",
+    "study_regimes",
+    "watch",
+    "watched_picture",
+    "tear_sheet",
     "write_result",
 ]
 

@@ -80,6 +80,7 @@ class Comparison:
         """`result.json` into this folder; nowhere if it is empty."""
         if run_dir:
             facts = {"origin": self.origin, "symbol": self.symbol, "seed": self.seed, **self.counts()}
+            Path(run_dir).mkdir(parents=True, exist_ok=True)
             (Path(run_dir) / "result.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
     def _repr_html_(self) -> str:

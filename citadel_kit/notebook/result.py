@@ -76,6 +76,7 @@ def write_result(
     """`result.json` in `run_dir`; with an empty `run_dir` nothing is written. Returns what it holds."""
     result = make_result(world, macro, plan, verdict, order, end)
     if run_dir:
+        Path(run_dir).mkdir(parents=True, exist_ok=True)
         (Path(run_dir) / "result.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
     return result
 

@@ -11,7 +11,7 @@ import pandas as pd
 from citadel_kit import clock, settings
 from citadel_kit.errors import ConfigError
 from citadel_kit.exchange.synthetic import SyntheticMarket
-from citadel_kit.io import rest
+from citadel_kit.io.history import fetch_candles
 from citadel_kit.io.store import read_candles
 from citadel_kit.io.tape import Tape
 from citadel_kit.macro.candles import closed_before, infer_timeframe, open_ns, timeframe_ns
@@ -111,7 +111,7 @@ def _synthetic(seed: int, speed: float) -> World:
 def _live(venue: str, symbol: str) -> World:
     """Raises VenueUnreachable within ten seconds."""
     driver = LiveDriver((venue,), symbol)
-    frame = rest.fetch_candles(venue, symbol, "5m", bars=20_000)
+    frame = fetch_candles(venue, symbol, "5m", bars=20_000)
     return World(
         candles=frame,
         timeframe="5m",

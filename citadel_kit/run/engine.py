@@ -7,14 +7,14 @@ and performs what `take_effects()` returns. The same inputs in the same order gi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
-from inspect import signature
 from typing import Any, Final, NamedTuple
 
 from citadel_kit.clock import SECOND, iso
-from citadel_kit.errors import ConfigError, GateRefused
-from citadel_kit.micro import chase, guard
+from citadel_kit.errors import GateRefused
+from citadel_kit.micro import guard
 from citadel_kit.micro.aggregator import DataAggregator, QuoteConfig
+from citadel_kit.micro.book import Book
+from citadel_kit.micro.feed import BookFeed
 from citadel_kit.micro.flow import Flow, FlowConfig, venue_view
 from citadel_kit.micro.gate import NOTHING_KNOWN, Exposure, GateConfig, judge
 from citadel_kit.micro.ledger import Ledger
@@ -29,6 +29,7 @@ from citadel_kit.micro.session import (
     TopChanged,
 )
 from citadel_kit.run.executor import SmartOrderExecutor
+from citadel_kit.run.options import configure
 from citadel_kit.run.paper import PaperBroker
 from citadel_kit.run.watch import Watch
 from citadel_kit.settings import Fees
@@ -43,7 +44,6 @@ from citadel_kit.types import (
     OrderView,
     VenueView,
     Verdict,
-    to_units,
 )
 
 NEVER_NS: Final = 1 << 62
@@ -55,6 +55,16 @@ class EngineConfig(NamedTuple):
     guard: guard.GuardConfig
     quotes: QuoteConfig = QuoteConfig()
     flow: FlowConfig = FlowConfig()
+
+
+class _Venue(NamedTuple):
+    """What is kept of one venue, looked up once a frame."""
+
+    instrument: Instrument
+    session: Session
+    feed: BookFeed
+    book: Book
+    flow: Flow
 
 
 class Engine:
@@ -99,7 +109,7 @@ class Engine:
             unverified=[codec.venue for codec, _ in feeds if not codec.verified],
             config=config.quotes,
         )
-        self._flows = {instrument.venue: Flow(instrument, config.flow) for instrument in instruments}
+        self._venues = {i.venue: self._venue(i) for i in instruments}
         self._watch = Watch(config.guard, self.instruments)
         ledger = Ledger(self.instruments.values(), fees)
         self._executor = SmartOrderExecutor(
@@ -113,12 +123,12 @@ class Engine:
     def opened(self, venue: str, now_ns: int, draw: float = 0.0) -> None:
         """A connection stands; `draw`: a uniform random number in [0, 1) for when it will be renewed."""
         self.advance(now_ns)
-        self._handle(venue, self.sessions[venue].on_open(self.now_ns, draw))
+        self._handle(venue, self._venues[venue].session.on_open(self.now_ns, draw))
 
     def closed(self, venue: str, now_ns: int, reason: str, draw: float) -> None:
         """A connection is gone; `draw` is a uniform random number in [0, 1)."""
         self.advance(now_ns)
-        self._handle(venue, self.sessions[venue].on_close(self.now_ns, reason, draw))
+        self._handle(venue, self._venues[venue].session.on_close(self.now_ns, reason, draw))
 
     def frame(self, venue: str, raw: bytes, recv_ns: int, symbol: str = "") -> None:
         """A frame, or with `symbol` the body of the snapshot that was asked for."""
@@ -136,9 +146,9 @@ class Engine:
         """To be called about ten times a second."""
         self.advance(now_ns)
         for venue, session in self.sessions.items():
-            self._handle(venue, session.on_timer(self.now_ns))
-        feeds = [self.sessions[venue].feeds[i.symbol] for venue, i in self.instruments.items()]
-        live = any(feed.state == FeedState.LIVE for feed in feeds)
+            if effects := session.on_timer(self.now_ns):
+                self._handle(venue, effects)
+        live = any(venue.feed.state == FeedState.LIVE for venue in self._venues.values())
         if self._watch.on_timer(self.now_ns, live):
             self._obey_guard()
         self._executor.on_timer(self.now_ns)
@@ -206,30 +216,35 @@ class Engine:
 
     def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
-        return MicroSnapshot(
-            asof_ns=self.now_ns,
-            symbol=self.symbol,
-            mode=self.mode,
-            quote=self._aggregator.quote(self.now_ns),
-            opportunities=self._aggregator.opportunities(self.now_ns),
-            venues=tuple([self._view(venue) for venue in self.instruments]),
-            guard=self._watch.says,
-            orders=self._executor.views(),
-            engine=self.state,
+        now_ns, quotes = self.now_ns, self._aggregator
+        return MicroSnapshot(  # by position: by name it takes longer
+            now_ns,
+            self.symbol,
+            self.mode,
+            quotes.quote(now_ns),
+            tuple([self._view(venue) for venue in self._venues]),
+            self._watch.says,
+            self._executor.views(),
+            self.state,
+            quotes.opportunities(now_ns),
         )
 
+    def _venue(self, instrument: Instrument) -> _Venue:
+        session = self.sessions[instrument.venue]
+        feed = session.feeds[instrument.symbol]
+        return _Venue(instrument, session, feed, feed.book, Flow(instrument, self._config.flow))
+
     def _view(self, venue: str) -> VenueView:
-        symbol, session = self.instruments[venue].symbol, self.sessions[venue]
-        left_out = self._aggregator.left_out(venue, symbol, self.now_ns)
-        feed, flow = session.feeds[symbol], self._flows[venue]
+        instrument, session, feed, _, flow = self._venues[venue]
+        left_out = self._aggregator.left_out(venue, instrument.symbol, self.now_ns)
         return venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out)
 
     # --- the order of events ------------------------------------------------------------------
 
     def advance(self, now_ns: int) -> None:
         """Time moves on; reports that arrive before `now_ns` are handled first, each at its own time."""
-        while 0 <= self._broker.next_due_ns() <= now_ns:
-            self.now_ns = max(self.now_ns, self._broker.next_due_ns())
+        while 0 <= (due_ns := self._broker.next_due_ns()) <= now_ns:
+            self.now_ns = max(self.now_ns, due_ns)
             for parent_id, report in self._broker.due(self.now_ns):
                 self._executor.on_report(parent_id, report, self.now_ns)
         self.now_ns = max(self.now_ns, now_ns)
@@ -244,26 +259,27 @@ class Engine:
             elif isinstance(effect, Send | FetchSnapshot | Connect):
                 self._effects.append((venue, effect))
             elif effect.trade.symbol == self.instruments[venue].symbol:
-                self._flows[venue].on_trade(self.now_ns, effect.trade)
+                self._venues[venue].flow.on_trade(self.now_ns, effect.trade)
                 self._broker.on_trade(venue, self.now_ns, effect.trade)
 
     def _on_top(self, venue: str, symbol: str, top: BookTop) -> None:
-        book = self.sessions[venue].feeds[symbol].book
-        if symbol != self.instruments[venue].symbol:  # a conversion
-            self._aggregator.update(venue, symbol, top, self.now_ns)
+        now_ns = self.now_ns
+        instrument, _, _, book, flow = self._venues[venue]
+        if symbol != instrument.symbol:  # a conversion
+            self._aggregator.update(venue, symbol, top, now_ns)
             return
-        self._broker.on_book(venue, self.now_ns, book)
-        self._flows[venue].on_top(self.now_ns, top)
-        self._aggregator.update(venue, symbol, top, self.now_ns, book)
-        if self._watch.on_book(venue, self.now_ns, self._aggregator.quote(self.now_ns), book):
+        self._broker.on_book(venue, now_ns, book)
+        flow.on_top(now_ns, top)
+        self._aggregator.update(venue, symbol, top, now_ns, book)
+        if self._watch.on_book(venue, now_ns, self._aggregator.quote(now_ns), book):
             self._obey_guard()
-        self._executor.on_top(venue, top, self.now_ns, book)
+        self._executor.on_top(venue, top, now_ns, book)
 
     def _on_no_book(self, venue: str, symbol: str) -> None:
         self._aggregator.drop(venue, symbol, self.now_ns)
         if symbol != self.instruments[venue].symbol:
             return
-        self._flows[venue].lost(self.now_ns)
+        self._venues[venue].flow.lost(self.now_ns)
         self._watch.lost(venue)
         self._broker.on_book_lost(venue, self.now_ns)
         self._executor.on_no_book(venue, self.now_ns)
@@ -306,45 +322,3 @@ class Engine:
             self._executor.cancel_all(self.now_ns, entries_only=True)
         elif self._watch.state.step == guard.GuardStep.PAUSE:
             self._executor.hold_entries(self.now_ns)
-
-
-def configure(
-    instrument: Instrument, intent: OrderIntent, options: Mapping[str, Any], now_ns: int
-) -> chase.ChaseConfig:
-    """An intent and a user's options → a chase. Raises ConfigError naming the option that can't be.
-
-    `limit_price` is in the quote currency, as people write prices. An entry never outlives its signal.
-    """
-    known = dict(options)
-    deadline_s = known.pop("deadline_s", 60.0)
-    if not (isinstance(deadline_s, int | float) and 0 < deadline_s < 1e9):
-        raise ConfigError("deadline_s", f"{deadline_s!r} is not a positive number of seconds")
-    deadline_ns = now_ns + int(deadline_s * SECOND)
-    ending = str(known.pop("on_deadline", "cancel")).upper()
-    if ending not in chase.OnDeadline.__members__:
-        raise ConfigError("on_deadline", f"{ending.lower()!r} is neither 'cancel' nor 'take'")
-    if intent.signal is not None and not intent.forced and intent.signal.valid_until_ns < deadline_ns:
-        deadline_ns, ending = intent.signal.valid_until_ns, "CANCEL"  # an expired signal opens no risk
-    if "limit_price" in known:
-        known["limit_price"] = _price_units(instrument, known["limit_price"])
-    ours = {"instrument", "side", "qty", "deadline_ns"}
-    names = [name for name in signature(chase.configure).parameters if name not in ours]
-    unknown = sorted(known.keys() - set(names))
-    if unknown:
-        hint = f"There are: deadline_s, {', '.join(names)}"
-        raise ConfigError("options", f"no such option: {', '.join(unknown)}", hint)
-    return chase.configure(
-        instrument,
-        side=intent.side,
-        qty=intent.qty,
-        deadline_ns=deadline_ns,
-        on_deadline=chase.OnDeadline[ending],
-        **known,
-    )
-
-
-def _price_units(instrument: Instrument, price: Any) -> int:
-    try:
-        return to_units(format(Decimal(str(price)), "f"), instrument.price_decimals)
-    except (InvalidOperation, ValueError) as error:
-        raise ConfigError("limit_price", f"{price!r} is no price of {instrument.symbol}: {error}") from None

@@ -102,6 +102,8 @@ class SmartOrderExecutor:
 
         An entry that the gate would refuse now is pulled, and goes on when the gate allows it again.
         """
+        if not self._working:
+            return
         for order in self._at(venue):
             if order.intent.purpose == Purpose.ENTRY and not self._may_go_on(order.intent):
                 step = chase.on_held(order.config, order.state, now_ns)
@@ -180,7 +182,7 @@ class SmartOrderExecutor:
 
     def views(self) -> tuple[OrderView, ...]:
         """All parent orders of this run, oldest first."""
-        return tuple(view(order) for order in self._orders.values())
+        return tuple([view(order) for order in self._orders.values()])
 
     # --- inside ------------------------------------------------------------------
 

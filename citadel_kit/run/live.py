@@ -20,7 +20,7 @@ from citadel_kit.io import rest
 from citadel_kit.io.ccxt_feed import CcxtFeed
 from citadel_kit.io.reach import REACH_S
 from citadel_kit.io.stream import PONG, Inbox, StreamConfig, connect
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow
 from citadel_kit.micro.session import Connect, FetchSnapshot, Send
 from citadel_kit.run.engine import Engine
 from citadel_kit.types import Codec, Instrument
@@ -67,7 +67,9 @@ class LiveDriver:
         draw: Callable[[], float] = random.random,
     ) -> None:
         names = list(dict.fromkeys(v if isinstance(v, str) else v.venue for v in venues))
-        if len(names) < len(set(venues)):
+        if not names:
+            raise ConfigError("venues", "none is named", 'Give some, as ("binance", "kraken")')
+        if len(names) < len(venues):
             raise ConfigError("venues", f"one is named twice: {', '.join(names)}")
         self._ccxt = {feed.venue: feed for feed in venues if isinstance(feed, CcxtFeed)}
         self._at = {v: (at or {}).get(v) or endpoints(v) for v in names if v not in self._ccxt}
@@ -216,7 +218,7 @@ def _wanted(
 
 def _warm_up() -> None:
     ladder.warm_up()
-    windows.warm_up()
+    flow.warm_up()
 
 
 def _pings(of_venue: Codec, config: StreamConfig) -> StreamConfig:

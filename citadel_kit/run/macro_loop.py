@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +11,20 @@ import pandas as pd
 
 from citadel_kit.errors import CandleError
 from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
-from citadel_kit.macro.candles import Floats, Gap, check, closed_before, open_ns, timeframe_ns
-from citadel_kit.macro.features import FeatureConfig, feature_matrix
-from citadel_kit.macro.labels import LabelConfig, Labels, triple_barrier
+from citadel_kit.macro.boosters import TrainConfig
+from citadel_kit.macro.candles import Floats, Gap, closed_before, open_ns, timeframe_ns
+from citadel_kit.macro.events import uniqueness
+from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix
+from citadel_kit.macro.labels import LabelConfig, Labels, barrier_width, triple_barrier
 from citadel_kit.macro.performance import summarize, verdict
+from citadel_kit.macro.quality import check
 from citadel_kit.macro.regimes import RegimeConfig, regime_frame
+from citadel_kit.macro.search import SPACE, Space, search
 from citadel_kit.macro.signals import SignalConfig, decide, edge_bps, signal_at, targets
-from citadel_kit.macro.sizing import SizingConfig, target_fraction
+from citadel_kit.macro.significance import Trials, estimate
+from citadel_kit.macro.sizing import Caps, SizingConfig, target_fraction
 from citadel_kit.macro.splits import PurgedWalkForward
-from citadel_kit.macro.trainer import FoldScore, Model, Progress, TrainConfig, Training, skill, train
+from citadel_kit.macro.trainer import FoldScore, Model, Progress, Training, skill, train
 from citadel_kit.types import MacroSignal
 
 
@@ -40,11 +46,22 @@ class MacroConfig:
     shows the rule without this veto: a veto judged on the whole record would flatter it."""
     long_only: bool = True
     """The backtest takes a SELL as flat, as a spot account must."""
+    weigh_by_uniqueness: bool = True
+    """A label counts for the share of its stretch that no other label saw. The labels of neighbouring bars
+    overlap: without it, a move counts as often as labels saw it."""
+    search_trials: int = 0
+    """With more than 0, so many settings of the trainer are tried on the folds before `training`, bettered,
+    is used; each counts as a trial."""
+    search_space: Space = field(default_factory=lambda: SPACE)
+    tried_before: int = 3
+    """Variants looked at on such data before these settings were kept. Three is what the defaults had."""
     regime: RegimeConfig = field(default_factory=RegimeConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     sizing: SizingConfig = field(default_factory=SizingConfig)
+    caps: Caps = field(default_factory=Caps)
+    """Of one symbol. Give the same to `plan_entry`, which knows what else is held."""
     signal: SignalConfig = field(default_factory=SignalConfig)
     costs: CostConfig = field(default_factory=CostConfig)
 
@@ -68,7 +85,14 @@ class MacroResult:
     record: Backtest
     """Of the out-of-sample part only: its rows are the last `len(record.net)` bars."""
     summary: dict[str, float]
+    """As of `summarize`, judged as the best of all `trials`."""
     verdict: str
+    trials: Trials
+    """All variants looked at so far, this one included: hand it to the next cycle."""
+    config: MacroConfig
+    """As used: with a search, `training` is what it found."""
+    features: pd.DataFrame
+    labels: Labels
 
 
 def run_macro(
@@ -78,18 +102,35 @@ def run_macro(
     now_ns: int,
     config: MacroConfig | None = None,
     progress: Progress | None = None,
+    trials: Trials | None = None,
 ) -> MacroResult:
     """Uses only candles closed at or before `now_ns`. Raises CandleError where they are faulty, ModelError or
     ConfigError where they are too few to train on.
+
+    `trials`: of the earlier cycles on this or another market, which this one is added to; the same settings
+    on the same market count once. Without it a cycle knows only of `tried_before` and its own search.
     """
     config = config or MacroConfig()
+    trials = Trials(before=config.tried_before) if trials is None else trials
     frame = _usable(candles, timeframe, now_ns, config.train_bars)
     gaps = check(frame, timeframe, now_ns)
     past = _measure(frame, timeframe, config, progress)
     splits = PurgedWalkForward(config.folds, config.embargo_bars)
-    trained = train(past.features, past.labels, splits, config.training, progress)
-    record = _record(frame, past, trained, config)
-    summary = summarize(record, timeframe_ns(timeframe))
+    weights = uniqueness(past.labels.end) if config.weigh_by_uniqueness else None
+    traded = partial(_record, frame, past, config)
+    name = f"{symbol} {timeframe} {config}"
+    if config.search_trials:
+        found = search(
+            past.features, past.labels, splits, n_trials=config.search_trials, base=config.training,
+            space=config.search_space, trials=trials, name=name, weights=weights, progress=progress,
+            record=lambda probability, touch_share: traded(probability, touch_share).net,
+        )  # fmt: skip
+        config = replace(config, training=found.config)
+    trained = train(past.features, past.labels, splits, config.training, progress, weights)
+    record = traded(trained.probability, trained.touch_share)
+    if not config.search_trials:  # else the search has counted it
+        trials.add(estimate(record.net).sharpe, name)
+    summary = summarize(record, timeframe_ns(timeframe), trials)
     return MacroResult(
         signal=_signal(symbol, frame, timeframe, past, trained, config),
         candles=frame,
@@ -102,6 +143,48 @@ def run_macro(
         record=record,
         summary=summary,
         verdict=verdict(summary),
+        trials=trials,
+        config=config,
+        features=past.features,
+        labels=past.labels,
+    )
+
+
+def infer(
+    candles: pd.DataFrame,
+    timeframe: str,
+    symbol: str,
+    now_ns: int,
+    model: Model,
+    config: MacroConfig | None = None,
+    stream: FeatureStream | None = None,
+    veto: str = "",
+) -> MacroSignal:
+    """The signal of a model trained before, on candles closed at or before `now_ns`: nothing is trained.
+
+    Give as many bars as the longest window and the regimes' hysteresis need; `config` as the model was
+    trained with. `stream`: this market's own, whose next call costs the new candles alone. `veto`: why no
+    side may be taken, such as a model without skill. Raises CandleError, or ModelError for other features.
+    """
+    config = config or MacroConfig()
+    frame = _usable(candles, timeframe, now_ns, config.train_bars)
+    check(frame, timeframe, now_ns)
+    regimes = regime_frame(frame, timeframe, config.regime)
+    stream = stream or FeatureStream(timeframe, config.features)
+    probability = model.predict(stream.update(frame).iloc[-1:])
+    volatility = regimes["volatility"].to_numpy(dtype=np.float64)[-1:]
+    width = barrier_width(frame, timeframe, config.labels)[-1:]
+    return signal_at(
+        symbol,
+        int(open_ns(frame)[-1]) + timeframe_ns(timeframe),
+        timeframe_ns(timeframe),
+        regimes.iloc[-1:],
+        probability,
+        edge_bps(probability, np.array([model.touch_share]), width),
+        _fraction(volatility, config),
+        2 * config.costs.side_bps,
+        config.signal,
+        veto,
     )
 
 
@@ -130,15 +213,21 @@ def _measure(
     say("features", 0, 1)
     features = feature_matrix(frame, timeframe, config.features)
     labels = triple_barrier(frame, timeframe, config.labels)
-    fraction = target_fraction(regimes["volatility"].to_numpy(dtype=np.float64), config.sizing)
+    fraction = _fraction(regimes["volatility"].to_numpy(dtype=np.float64), config)
     return _Measured(regimes, features, labels, fraction)
 
 
-def _record(frame: pd.DataFrame, past: _Measured, trained: Training, config: MacroConfig) -> Backtest:
+def _fraction(volatility: Floats, config: MacroConfig) -> Floats:
+    return np.minimum(target_fraction(volatility, config.sizing), min(config.caps))
+
+
+def _record(
+    frame: pd.DataFrame, past: _Measured, config: MacroConfig, probability: Floats, touch_share: Floats
+) -> Backtest:
     """The rule on the out-of-sample probabilities, from the first test fold on."""
-    edge = edge_bps(trained.probability, trained.touch_share, past.labels.width)
+    edge = edge_bps(probability, touch_share, past.labels.width)
     round_trip = 2 * config.costs.side_bps
-    decisions = decide(past.regimes, trained.probability, edge, past.fraction, round_trip, config.signal)
+    decisions = decide(past.regimes, probability, edge, past.fraction, round_trip, config.signal)
     wanted = hold(targets(decisions, past.fraction), config.labels.horizon)
     first = len(frame) // (config.folds + 1)
     return backtest(frame.iloc[first:], wanted[first:], config.costs, config.long_only)

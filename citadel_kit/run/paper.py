@@ -73,6 +73,9 @@ class _Taken:
     def __init__(self) -> None:
         self._taken: dict[tuple[int, int], tuple[int, int]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._taken)
+
     def left(self, side: int, price: int, shown: int) -> int:
         then, taken = self._taken.get((side, price), (shown, 0))
         return max(shown - taken, 0) if then == shown else shown
@@ -143,10 +146,12 @@ class PaperBroker:
 
     def on_book(self, venue: str, now_ns: int, book: BookReader) -> None:
         """A verified book, just changed. It is read again when commands arrive, until `on_book_lost`."""
-        self._arrive(now_ns)
+        if self._sent:
+            self._arrive(now_ns)
         at = self._venue(venue)
         at.book = book
-        at.taken.forget(book)
+        if at.taken:
+            at.taken.forget(book)
         if at.orders:
             top = book.top()
             for key, order in at.by_priority():
@@ -183,11 +188,12 @@ class PaperBroker:
 
     def next_due_ns(self) -> int:
         """When `due` next has something to do: a command or a report arrives. -1: nothing is on its way."""
-        if not self._sent:
-            return self._reports[0].at_ns if self._reports else -1
-        if not self._reports:
-            return self._sent[0].at_ns
-        return min(self._sent[0].at_ns, self._reports[0].at_ns)
+        sent, reports = self._sent, self._reports
+        if not sent:
+            return reports[0].at_ns if reports else -1
+        if not reports:
+            return sent[0].at_ns
+        return min(sent[0].at_ns, reports[0].at_ns)
 
     def resting(self, venue: str) -> dict[tuple[str, int], Resting]:
         """Orders now at the venue."""

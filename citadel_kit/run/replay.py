@@ -8,7 +8,7 @@ from typing import Final
 
 from citadel_kit import clock, ladder
 from citadel_kit.errors import ConfigError
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow
 from citadel_kit.micro.session import Connect, FetchSnapshot
 from citadel_kit.run.engine import Engine
 from citadel_kit.settings import Fees
@@ -46,7 +46,7 @@ class ReplayDriver:
     ) -> None:
         """Open all connections at the market's first moment; plays nothing yet. `fail` is never called."""
         ladder.warm_up()
-        windows.warm_up()
+        flow.warm_up()
         self._engine, self._publish = engine, publish
         self._frames = self.market.frames()
         self._next = next(self._frames, None)

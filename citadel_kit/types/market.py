@@ -19,7 +19,7 @@ def to_units(text: str, decimals: int) -> int:
     whole, _, fraction = text.partition(".")
     missing = decimals - len(fraction)
     digits = whole + (fraction if missing >= 0 else fraction[:decimals])
-    if not digits.isdigit() or (missing < 0 and fraction[decimals:].strip("0")):
+    if not (digits.isascii() and digits.isdigit()) or (missing < 0 and fraction[decimals:].strip("0")):
         raise ValueError(f"{text!r} is not a number of at most {decimals} decimals")
     value = int(digits)
     if missing > 0:

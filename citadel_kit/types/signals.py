@@ -59,3 +59,8 @@ class MacroSignal:
     """Share of equity to hold, 0 or more; the direction is `side`."""
     reason: str
     """Why this side, or why flat."""
+
+    @property
+    def conviction(self) -> float:
+        """How sure of its side it is, from 0 (flat, or a coin's toss) to 1: |2 × probability - 1|."""
+        return 0.0 if self.side is None else abs(2.0 * self.probability - 1.0)

@@ -17,7 +17,7 @@ from citadel_kit.types.market import FeedState, Side
 from citadel_kit.types.orders import Purpose
 
 
-class VenueView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class VenueView(msgspec.Struct, frozen=True, gc=False):
     """One venue's book as the micro layer sees it. Numbers are floats for display; NaN where not LIVE."""
 
     venue: str
@@ -58,7 +58,7 @@ class VenueView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.state.name if self.verified else f"{self.state.name} UNVERIFIED"
 
 
-class GlobalQuote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class GlobalQuote(msgspec.Struct, frozen=True, gc=False):
     """Best bid and ask over LIVE venues. Prices are NaN and venues empty where there is none.
 
     Prices are in `currency`. An age is that of the older of the book and, where the price was converted, the
@@ -139,7 +139,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """0 while it works."""
 
 
-class MicroSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class MicroSnapshot(msgspec.Struct, frozen=True, gc=False):
     """Everything the bridge shows of the micro layer at one moment. Immutable; swapped as one reference."""
 
     asof_ns: int

@@ -7,7 +7,7 @@ Sources: binance/binance-spot-api-docs, `web-socket-streams.md`, and developers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
@@ -37,6 +37,10 @@ SNAPSHOT_LEVELS: Final = 1000
 """A side; levels beyond are unknown until they change."""
 _MILLISECOND: Final = 1_000_000
 _EMPTY: Final = msgspec.Raw(b"")
+_NEXT, _OLD, _GAP = Link.NEXT, Link.OLD, Link.GAP  # to look a member up takes 0.1 µs
+
+_Millis = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]
+_Id = Annotated[int, msgspec.Meta(ge=-1, le=1 << 62)]
 
 
 class _Data(msgspec.Struct):
@@ -46,17 +50,17 @@ class _Data(msgspec.Struct):
     """
 
     e: str = ""
-    E: int = 0
+    E: _Millis = 0
     s: str = ""
-    U: int = -1
-    u: int = -1
-    pu: int = -1
+    U: _Id = -1
+    u: _Id = -1
+    pu: _Id = -1
     b: msgspec.Raw = _EMPTY
     a: msgspec.Raw = _EMPTY
     B: str = ""
     A: str = ""
-    t: int = -1
-    T: int = 0
+    t: _Id = -1
+    T: _Millis = 0
     p: str = ""
     q: str = ""
     m: bool = False
@@ -70,9 +74,9 @@ class _Message(msgspec.Struct):
     data: _Data | None = None
     event: _Data | None = None
     e: str = ""
-    id: int | None = None
+    id: _Id | None = None
     error: msgspec.Raw = _EMPTY
-    lastUpdateId: int = -1  # noqa: N815
+    lastUpdateId: _Id = -1  # noqa: N815
     bids: msgspec.Raw = _EMPTY
     asks: msgspec.Raw = _EMPTY
 
@@ -126,9 +130,12 @@ class BinanceSpot:
         channel = ""
         try:
             message = _decode(raw)
-            if message.data is not None:
+            data = message.data
+            if data is not None:
                 channel = message.stream
-                return (self._event(channel, message.data, recv_ns),)
+                if data.e == "depthUpdate" and data.s in self._instruments:  # the hot one
+                    return (self._depth(self._instruments[data.s], data, recv_ns),)
+                return (self._event(channel, data, recv_ns),)
             if (message.event.e if message.event is not None else message.e) == _SHUTDOWN:
                 return (Shutdown(recv_ns, _SHUTDOWN),)
             if message.lastUpdateId >= 0:
@@ -144,9 +151,9 @@ class BinanceSpot:
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
         """The first delta after a snapshot must contain the id behind it; each later one must start there."""
         if update.last_seq <= book_seq:
-            return Link.OLD
+            return _OLD
         follows = update.first_seq <= book_seq + 1 if just_synced else update.first_seq == book_seq + 1
-        return Link.NEXT if follows else Link.GAP
+        return _NEXT if follows else _GAP
 
     def checksum(self, instrument: Instrument, bids: Levels, asks: Levels) -> int:
         """Binance has none."""
@@ -172,27 +179,19 @@ class BinanceSpot:
         return self._trade(instrument, data, recv_ns)
 
     def _depth(self, instrument: Instrument, data: _Data, recv_ns: int) -> BookUpdate:
-        if not 0 <= data.U <= data.u:
-            raise ValueError(f"first update id {data.U} and last {data.u} are no range")
+        first, last = data.U, data.u
+        if not 0 <= first <= last:
+            raise ValueError(f"first update id {first} and last {last} are no range")
         price, qty = instrument.price_decimals, instrument.qty_decimals
         bids, asks = parse_both(bytes(data.b), bytes(data.a), price, qty)
-        return BookUpdate(
-            instrument.symbol,
-            recv_ns,
-            data.E * _MILLISECOND,
-            data.U,
-            data.u,
-            data.pu,
-            False,
-            bids,
-            asks,
-            -1,
-        )
+        exch_ns = data.E * _MILLISECOND
+        return BookUpdate(instrument.symbol, recv_ns, exch_ns, first, last, data.pu, False, bids, asks, -1)
 
     def _snapshot(self, message: _Message, recv_ns: int, symbol: str) -> BookUpdate:
-        instrument = next((i for i in self._instruments.values() if i.symbol == symbol), self._only)
+        ours = (i for i in self._instruments.values() if i.symbol == symbol)
+        instrument = next(ours, None) if symbol else self._only
         if instrument is None:
-            raise ValueError("a REST snapshot doesn't name its symbol, and there are several")
+            raise ValueError(f"a REST snapshot doesn't name its symbol, and {symbol!r} is none of ours")
         last = message.lastUpdateId
         price, qty = instrument.price_decimals, instrument.qty_decimals
         bids, asks = parse_both(bytes(message.bids), bytes(message.asks), price, qty)
@@ -239,7 +238,10 @@ class BinanceUsdm(BinanceSpot):
 
         An event without `pu` is a gap: nothing says what came before it.
         """
-        if update.last_seq < book_seq or (update.last_seq == book_seq and not just_synced):
-            return Link.OLD
+        last = update.last_seq
+        if last < book_seq or (last == book_seq and not just_synced):
+            return _OLD
+        if update.prev_seq == book_seq:
+            return _NEXT
         contains = just_synced and 0 <= update.prev_seq < update.first_seq <= book_seq
-        return Link.NEXT if contains or update.prev_seq == book_seq else Link.GAP
+        return _NEXT if contains else _GAP

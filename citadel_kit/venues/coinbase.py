@@ -230,6 +230,8 @@ class CoinbaseExchange(_Coinbase):
     the same books and numbers its frames.
     """
 
+    verified = False
+
     def __init__(self, instruments: Sequence[Instrument], venue: str = "coinbaseexchange") -> None:
         super().__init__(instruments, venue)
 

@@ -40,6 +40,7 @@ _EXPONENT: Final = re.compile(r"\d{1,20}(\.\d{1,20})?[eE][+-]?\d{1,2}", re.ASCII
 
 _Crc = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 _Id = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+_RequestId = Annotated[int, msgspec.Meta(ge=-1, lt=1 << 62)]
 _Decimals = Annotated[int, msgspec.Meta(ge=0, le=18)]
 
 
@@ -53,7 +54,7 @@ class _Message(msgspec.Struct):
     success: bool = False
     error: str = ""
     symbol: str = ""
-    req_id: int = -1
+    req_id: _RequestId = -1
 
 
 class _Book(msgspec.Struct):

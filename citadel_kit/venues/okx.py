@@ -172,7 +172,7 @@ def _answer(message: _Message, recv_ns: int) -> Event:
         return Ack(recv_ns, request_id, False, f"{message.code} {message.msg}")
     if message.event in ("subscribe", "unsubscribe"):
         return Ack(recv_ns, request_id, True, "")
-    return Unknown(recv_ns, f"{message.event} {message.code}".strip())
+    return Unknown(recv_ns, f"{message.event} {message.code}".strip() or "unnamed")
 
 
 def _text(units: int, decimals: int) -> str:

@@ -33,13 +33,13 @@ class Precision:
         self._prices, self._qtys = _Widest(), _Widest()
 
     def read(self, raw: bytes) -> None:
-        """One frame. What can't be read as JSON says nothing."""
+        """One frame. What can't be read as JSON, or is nested too deep to be followed, says nothing."""
         try:
             message = json.loads(raw, parse_float=str, parse_int=str)
+            # A REST snapshot names no symbol: it is of the instrument that the tape is of.
+            self._walk(message, isinstance(message, dict) and "lastUpdateId" in message)
         except (ValueError, RecursionError):
             return
-        # A REST snapshot names no symbol: it is of the instrument that the tape is of.
-        self._walk(message, isinstance(message, dict) and "lastUpdateId" in message)
 
     def decimals(self) -> tuple[int, int] | None:
         """Of price and quantity; None where nothing of this instrument was seen but a REST snapshot, perhaps.

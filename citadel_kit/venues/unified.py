@@ -166,7 +166,8 @@ def _prices(instrument: Instrument, numbers: NDArray[np.float64]) -> NDArray[np.
 
 
 def _units(numbers: NDArray[np.float64], decimals: int) -> NDArray[np.int64]:
-    scaled = np.rint(numbers * 10.0**decimals)
+    with np.errstate(over="ignore"):  # what is too large is said below
+        scaled = np.rint(numbers * 10.0**decimals)
     if not np.all((scaled >= 0) & (scaled < _LARGEST)):
         raise ValueError("a number is negative, too large, or none")
     return scaled.astype(np.int64)

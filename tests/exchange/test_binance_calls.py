@@ -8,10 +8,11 @@ import pytest
 from binance_world import KEY, OTHER, READER, SECOND, START_NS, Desk, limit_order
 
 from citadel_kit.exchange.dialects.binance import set_limits
-from citadel_kit.exchange.dialects.binance.errors import ApiError
+from citadel_kit.exchange.dialects.binance.errors import ApiError, refusal
 from citadel_kit.exchange.dialects.binance.limits import Limits
 from citadel_kit.exchange.dialects.binance.params import Params
 from citadel_kit.exchange.markets import OutsideBook, OutsideLost, OutsideTrade
+from citadel_kit.micro.matching import OrderRefused, RefusalCode
 from citadel_kit.types import Side
 
 ORDER = "/api/v3/order"
@@ -62,6 +63,17 @@ def test_trades_and_tickers_tell_what_traded() -> None:
     assert desk.call("GET", "/api/v3/ticker/price", key=None)[0]["price"] == "60000.10000000"
     best = desk.call("GET", "/api/v3/ticker/bookTicker", key=None, symbols='["BTCUSDT"]')
     assert (best[0]["askPrice"], best[0]["askQty"]) == ("60000.10000000", "0.50000000")
+
+
+def test_older_trades_and_the_average_price() -> None:
+    desk = Desk()
+    desk.order(type="MARKET", timeInForce=None, price=None, quantity="0.5")
+    older = desk.call("GET", "/api/v3/historicalTrades", key=None, symbol="BTCUSDT", limit=1)
+    assert [t["price"] for t in older] == ["60000.10000000"]
+    older = desk.call("GET", "/api/v3/historicalTrades", key=None, symbol="BTCUSDT", limit=1, fromId=0)
+    assert [t["price"] for t in older] == ["60000.05000000"]
+    average = desk.call("GET", "/api/v3/avgPrice", key=None, symbol="BTCUSDT")
+    assert (average["mins"], average["price"]) == (5, "60000.09000000")
 
 
 def test_candles_are_those_of_the_trades() -> None:
@@ -294,6 +306,32 @@ def test_order_test_checks_and_places_nothing() -> None:
     assert desk.call("GET", "/api/v3/allOrders", symbol="BTCUSDT") == []
 
 
+def test_every_refusal_of_the_engine_has_the_venues_words() -> None:
+    for code in RefusalCode:
+        error = refusal(OrderRefused(code, "in the engine's words"))
+        assert error.code in (-1013, -1112, -2010), code
+        plain = code in (RefusalCode.BAD_PARAMETER, RefusalCode.AMEND_REFUSED)
+        assert ("engine" in error.message) == plain, code
+
+
+def test_open_orders_and_stops_are_limited() -> None:
+    desk = Desk()
+    set_limits(desk.venue, Limits(weight_per_minute=10**6, orders_per_10s=10**6))
+    stop = {
+        "side": "BUY",
+        "type": "STOP_LOSS_LIMIT",
+        "stopPrice": "61000",
+        "price": "61000",
+        "quantity": "0.0001",
+    }
+    for _ in range(20):
+        desk.order(**stop)
+    assert desk.refused_order(**stop).message == "Filter failure: MAX_NUM_ALGO_ORDERS"
+    for _ in range(180):
+        desk.order(quantity="0.0001")
+    assert desk.refused_order(quantity="0.0001").message == "Filter failure: MAX_NUM_ORDERS"
+
+
 def test_a_market_that_is_gone_is_closed() -> None:
     desk = Desk([OutsideLost(START_NS + SECOND, "binance", "BTC/USDT")])
     desk.world.advance(START_NS + SECOND)
@@ -414,7 +452,12 @@ def test_cancel_replace_refuses_what_makes_no_sense() -> None:
     assert desk.refused("POST", REPLACE, **replacing()).code == -1102
     assert desk.refused("POST", REPLACE, **replacing(cancelOrderId=1, cancelReplaceMode="TRY")).code == -1130
     restricted = replacing(cancelOrderId=desk.order()["orderId"], cancelRestrictions="ONLY_PARTIALLY_FILLED")
-    assert desk.refused("POST", REPLACE, **restricted).code == -2011
+    error = desk.refused("POST", REPLACE, **restricted)
+    assert (error.code, error.body()["data"]["cancelResponse"]["code"]) == (-2022, -2011)
+    error = desk.refused("POST", REPLACE, **restricted | {"cancelReplaceMode": "ALLOW_FAILURE"})
+    assert (error.code, error.body()["data"]["newOrderResult"]) == (-2021, "SUCCESS")
+    assert len(desk.call("GET", "/api/v3/openOrders")) == 2
+    assert desk.refused("POST", REPLACE, **restricted | {"cancelRestrictions": "NEVER"}).code == -1145
 
 
 def test_amend_keeps_the_order() -> None:

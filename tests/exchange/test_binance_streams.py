@@ -7,18 +7,20 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
-from binance_world import START_NS
+from binance_world import SECOND, START_NS, Desk
 
 from citadel_kit import settings
-from citadel_kit.exchange.dialects.binance import feed, frames
+from citadel_kit.exchange.dialects.binance import feed, frames, streams
 from citadel_kit.exchange.dialects.binance.frames import StreamName
 from citadel_kit.exchange.local import LocalExchange
+from citadel_kit.exchange.markets import OutsideTrade
+from citadel_kit.exchange.socket import SocketLimits
 from citadel_kit.exchange.venue import Depth
 from citadel_kit.io.stream import StreamConfig
 from citadel_kit.micro.gate import GateConfig
@@ -27,7 +29,7 @@ from citadel_kit.micro.session import SessionConfig
 from citadel_kit.run.engine import Engine, EngineConfig
 from citadel_kit.run.live import LiveDriver
 from citadel_kit.run.paper import PaperBroker
-from citadel_kit.types import FeedState
+from citadel_kit.types import FeedState, Side
 
 S = "BTC/USDT"
 
@@ -99,6 +101,7 @@ def buy_something(exchange: LocalExchange) -> None:
         ("btcusdt@depth20@100ms", StreamName("BTCUSDT", "depth", 20, fast=True)),
         ("btcusdt@kline_1m", StreamName("BTCUSDT", "kline", interval="1m")),
         ("btcusdt@trade", StreamName("BTCUSDT", "trade")),
+        ("!ticker@arr", StreamName("", "ticker")),
         ("btcusdt@depth@100mss", None),
         ("btcusdt@depth7", None),
         ("btcusdt@kline_7m", None),
@@ -119,6 +122,48 @@ def test_a_slow_depth_stream_joins_what_happened() -> None:
     assert feed._merged(feed._merged(None, first), second) == Depth(
         "BTC/USDT", START_NS + 1, 11, 20, 10, [(100, 0), (99, 1)], [(101, 2), (102, 7)]
     )
+
+
+def told(desk: Desk, name: str, times_s: Sequence[float]) -> list[Any]:
+    """What a stream says while the venue's clock is looked at at these times after the start."""
+
+    async def run() -> list[Any]:
+        said: list[Any] = []
+        feed_of = feed.Feed(desk.venue)
+        stop = feed_of.subscribe(name, lambda text: said.append(json.loads(text)))
+        for at_s in times_s:
+            desk.world.advance(START_NS + int(at_s * SECOND))
+            feed_of.on_time(desk.venue.now_ns())
+        stop()
+        feed_of.on_time(desk.venue.now_ns() + 10 * SECOND)
+        return said
+
+    return asyncio.run(run())
+
+
+def test_a_candle_is_told_when_it_changes_and_once_more_when_it_closes() -> None:
+    trades = [
+        OutsideTrade(START_NS + n * SECOND, "binance", S, 6_000_000 + n, 1_000, Side.BUY) for n in (10, 70)
+    ]
+    said = told(Desk(trades), "btcusdt@kline_1m", [1, 1.5, 5, 11, 12, 60, 61, 71])
+    start_ms = START_NS // 10**6
+    candles = [(m["k"]["t"] - start_ms, m["k"]["c"], m["k"]["x"]) for m in said]
+    assert candles == [
+        (0, "60000.05000000", False),
+        (0, "60000.10000000", False),
+        (0, "60000.10000000", True),
+        (60_000, "60000.10000000", False),
+        (60_000, "60000.70000000", False),
+    ]
+
+
+def test_a_ticker_comes_once_a_second_and_not_from_a_frozen_venue() -> None:
+    desk = Desk()
+    assert len(told(desk, "btcusdt@ticker", [0.1, 0.3, 0.9, 1.0, 1.9, 2.1])) == 3
+    (every,) = told(desk, "!miniTicker@arr", [2.5])
+    assert [(t["e"], t["s"]) for t in every] == [("24hrMiniTicker", "BTCUSDT")]
+    desk.venue.faults.set(freeze_book=True)
+    assert told(desk, "btcusdt@ticker", [3, 4, 5]) == []
 
 
 # --- subscribing ---
@@ -194,6 +239,23 @@ def test_a_connection_has_1024_streams_at_most(exchange: LocalExchange) -> None:
     play(scenario)
 
 
+def test_pings_go_both_ways(exchange: LocalExchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_LIMITS", SocketLimits(messages_per_s=5, ping_s=0.1))
+
+    async def scenario() -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"ws://127.0.0.1:{exchange.port}/binance/ws", autoping=False) as socket,
+        ):
+            await socket.ping(b"ours")
+            first, second = await socket.receive(), await socket.receive()
+            assert (first.type, first.data) == (aiohttp.WSMsgType.PONG, b"ours")
+            assert second.type == aiohttp.WSMsgType.PING  # which nobody answers
+            assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE)
+
+    play(scenario)
+
+
 def test_a_misspelt_stream_is_silent(exchange: LocalExchange) -> None:
     """As at the venue: the connection stands, nothing ever comes."""
 
@@ -240,10 +302,14 @@ def test_every_stream_says_what_it_is_about(exchange: LocalExchange) -> None:
     play(scenario)
 
 
+def levels(data: dict[str, Any]) -> dict[str, str]:
+    return {side + price: qty for side in "ba" for price, qty in data[side]}
+
+
 def test_slow_and_fast_depth_end_in_the_same_book(exchange: LocalExchange) -> None:
     async def scenario() -> None:
         async with opened(exchange, "/stream?streams=btcusdt@depth/btcusdt@depth@100ms") as wire:
-            fast: dict[int, dict[str, str]] = {}
+            fast: dict[int, dict[str, str]] = {}  # by side and price
             book: dict[str, str] = {}
             last = -1
             for _ in range(100):
@@ -252,11 +318,11 @@ def test_slow_and_fast_depth_end_in_the_same_book(exchange: LocalExchange) -> No
                 if message["stream"].endswith("100ms"):
                     assert last in (-1, data["U"] - 1)
                     last = data["u"]
-                    book |= dict(data["b"]) | dict(data["a"])
+                    book |= levels(data)
                     fast[last] = dict(book)
                 elif data["u"] in fast and min(fast) < data["U"]:
-                    told = dict(data["b"]) | dict(data["a"])
-                    assert told == {price: fast[data["u"]][price] for price in told}
+                    said = levels(data)
+                    assert said == {key: fast[data["u"]][key] for key in said}
                     return
             pytest.fail("no second of depth came")
 
@@ -314,6 +380,13 @@ def test_a_listen_key_brings_the_accounts_events(exchange: LocalExchange) -> Non
             assert {b["a"] for b in position["B"]} == {"BTC", "USDT"}
             again = await both.until(lambda m: m["data"].get("x") == "TRADE")
             assert (again["stream"], again["data"]["t"]) == (key, report["t"])
+            await asyncio.to_thread(client.public_delete_userdatastream, {"listenKey": key})
+            await asyncio.to_thread(buy_something, exchange)
+            assert (await raw.until(lambda m: m["e"] != "outboundAccountPosition" and "x" not in m))[
+                "listenKey"
+            ] == key
+            await asyncio.to_thread(buy_something, exchange)
+            assert await raw.ask({"method": "LIST_SUBSCRIPTIONS", "id": 1}) == {"result": [], "id": 1}
 
     play(scenario)
 
@@ -379,6 +452,30 @@ def test_the_websocket_api_refuses(exchange: LocalExchange, text: str, status: i
             assert (await wire.ask({"id": 2, "method": "ping"}))["status"] == 200
 
     play(scenario)
+
+
+def test_requests_by_websocket_have_the_venues_faults_too(exchange: LocalExchange) -> None:
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+
+    async def scenario() -> None:
+        async with opened(exchange, "/ws-api/v3") as wire:
+            exchange.faults("binance", reject="rate_limit")
+            answer = await wire.ask({"id": 1, "method": "ping"})
+            assert (answer["status"], answer["error"]["code"]) == (429, -1003)
+            exchange.faults("binance", reject="", timeout=1.0, timeout_moment="after")
+            params = signed(exchange, **order, price="30000", newClientOrderId="lost")
+            await wire.socket.send_json({"id": 2, "method": "order.place", "params": params})
+            await asyncio.sleep(0.2)
+            exchange.call(exchange.venue().faults.clear)
+            assert (await wire.ask({"id": 3, "method": "ping"}))["id"] == 3  # nothing came before it
+            which = signed(exchange, symbol="BTCUSDT", origClientOrderId="lost")
+            gone = await wire.ask({"id": 4, "method": "order.cancel", "params": which})
+            assert gone["result"]["status"] == "CANCELED"  # it had taken effect
+
+    try:
+        play(scenario)
+    finally:
+        exchange.call(exchange.venue().faults.clear)
 
 
 def test_a_half_failed_cancel_replace_by_websocket(exchange: LocalExchange) -> None:

@@ -102,7 +102,7 @@ def test_lost_frames_leave_holes(exchange: LocalExchange, client: PlainClient) -
     with client.stream(DEPTH) as socket:
         received(socket, 1)
         exchange.faults(lose=0.5)
-        said = [message["data"] for message in received(socket, 12)]
+        said = [message["data"] for message in received(socket, 6)]
     assert any(b["U"] > a["u"] + 1 for a, b in pairwise(said))
     assert exchange.venue().faults.injected["lose"] > 0
     exchange.faults(lose=1.0)
@@ -120,9 +120,9 @@ def test_duplicate_frames_come_twice(exchange: LocalExchange, client: PlainClien
 def test_reordered_frames_are_overtaken(exchange: LocalExchange, client: PlainClient) -> None:
     exchange.faults(reorder=0.5)
     with client.stream(DEPTH) as socket:
-        firsts = [message["data"]["U"] for message in received(socket, 14)]
+        firsts = [message["data"]["U"] for message in received(socket, 9)]
     assert firsts != sorted(firsts)
-    assert len(set(firsts)) == 14
+    assert len(set(firsts)) == 9
 
 
 def test_a_frozen_book_is_silent_while_the_rest_goes_on(exchange: LocalExchange, client: PlainClient) -> None:
@@ -281,7 +281,7 @@ def test_late_reports_come_after_the_answer(exchange: LocalExchange, client: Pla
         exchange.faults(late_report=1.0, late_report_ms=700.0)
         began = time.monotonic()
         assert client.order()[0] == 200
-        (report,) = reports(socket, 2.0)[:1]
+        (report,) = reports(socket, 1.0)[:1]
         assert time.monotonic() - began >= 0.7
         assert report["x"] == "NEW"
 

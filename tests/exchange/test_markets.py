@@ -12,15 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from citadel_kit import settings
 from citadel_kit.errors import ConfigError
 from citadel_kit.exchange import agents
 from citadel_kit.exchange.agents import AgentMarket
 from citadel_kit.exchange.build import ExchangeConfig, build_world, instrument_for
+from citadel_kit.exchange.fairprice import fair_chunks, reference_chunks
 from citadel_kit.exchange.followed import difference, shown_at
 from citadel_kit.exchange.local import LocalExchange
 from citadel_kit.exchange.markets import OutsideBook, OutsideEvent, OutsideLost, OutsideTrade
 from citadel_kit.exchange.synthetic import SyntheticMarket
 from citadel_kit.exchange.taped import TapeMarket
+from citadel_kit.io.tape import Tape
 from citadel_kit.types import Frame, Levels
 
 START_NS = 1_700_000_000_000_000_000
@@ -72,7 +75,8 @@ def test_events_are_the_seeds_and_may_be_had_again() -> None:
 
 
 def test_books_are_never_crossed_and_prices_keep_to_the_tick() -> None:
-    market = crowd(("kraken", "bybit"), ("BTC/USD", "ETH/USD"))
+    market = crowd(("kraken", "bybit"), ("BTC/USDT", "ETH/USDT"))
+    assert market.instruments["bybit"][0].tick == 10
     books: dict[tuple[str, str], Book] = {}
     instruments = {(i.venue, i.symbol): i for own in market.instruments.values() for i in own}
     trades = 0
@@ -82,6 +86,7 @@ def test_books_are_never_crossed_and_prices_keep_to_the_tick() -> None:
             trades += 1
             assert event.price % of.tick == 0
             assert event.qty % of.lot == 0
+            assert event.price == pytest.approx(books[event.venue, event.symbol].touch[0], rel=0.005)
         elif isinstance(event, OutsideBook):
             book = books.setdefault((event.venue, event.symbol), Book())
             book.apply(event)
@@ -90,7 +95,7 @@ def test_books_are_never_crossed_and_prices_keep_to_the_tick() -> None:
     assert len(books) == 4
     assert trades > 50
     for key, book in books.items():
-        start = 60_000.0 if key[1] == "BTC/USD" else 3_000.0
+        start = 60_000.0 if key[1] == "BTC/USDT" else 3_000.0
         middle = sum(book.touch) / 2 / 10 ** instruments[key].price_decimals
         assert middle == pytest.approx(start, rel=0.005)
 
@@ -104,6 +109,16 @@ def test_venues_share_one_fair_price() -> None:
     middles = [sum(books[v].touch) / 2 / 10 ** market.instruments[v][0].price_decimals for v in books]
     assert middles[0] != 60_000.0
     assert middles[0] == pytest.approx(middles[1], rel=3e-4)
+
+
+def test_one_chunk_of_the_path_begins_where_the_last_one_ended() -> None:
+    chunks = list(itertools.islice(fair_chunks(np.random.default_rng(1), 100.0, 5.0, 20), 6))
+    price = np.concatenate([chunk.price for chunk in chunks])
+    late = list(reference_chunks(np.random.default_rng(2), (chunk.price for chunk in chunks), 0.05, 1.0))
+    for path in (price, np.concatenate(late)):
+        assert np.abs(np.diff(np.log(path))).max() < 1.5e-3
+    assert abs(price[-1] / 100 - 1) > 5e-3
+    np.testing.assert_allclose(np.concatenate(late)[5:], price[:-5], rtol=5e-4)
 
 
 def test_it_goes_on_from_one_chunk_of_its_path_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,3 +330,24 @@ def test_a_live_market_is_followed_and_found_again(venue: str) -> None:
 def test_what_is_no_market_is_refused(market: str) -> None:
     with pytest.raises(ConfigError, match="market"):
         build_world(ExchangeConfig(market=market), START_NS)
+
+
+def test_a_tape_that_gives_no_book_is_refused_at_once(shared: Path) -> None:
+    """Played over and over, nothing would ever come of it."""
+    kraken = shared / "tapes" / "kraken_v2_btcusd_d25.tape.gz"
+    with pytest.raises(ConfigError, match="--tape-venue"):
+        TapeMarket(Tape(kraken, settings.instrument("binance", "BTC/USDT")), ["binance"], start_ns=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"venues": "kraken"}, "lists of names"),
+        ({"seed": -1}, "below 0"),
+        ({"venues": ("binance", "ftx")}, "ftx"),
+        ({"balances": {"USDT": -5}}, "1e15"),
+    ],
+)
+def test_settings_that_can_not_be_are_named(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        LocalExchange(**wrong).start()

@@ -10,14 +10,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from local_venue import SNAPSHOT, START_MS, SYMBOL, LocalVenue, black_hole, kline, nobody, untrusted
+from local_venue import SNAPSHOT, SYMBOL, LocalVenue, black_hole, nobody, untrusted
 
-from citadel_kit import clock, settings
+from citadel_kit import settings
 from citadel_kit.errors import ConfigError, VenueUnreachable
 from citadel_kit.io import rest
-from citadel_kit.macro import candles
 from citadel_kit.venues import Endpoints
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -74,57 +72,7 @@ def test_a_symbol_that_is_not_traded(venue: LocalVenue) -> None:
 
 def test_an_unknown_venue() -> None:
     with pytest.raises(ConfigError, match="Known: binance"):
-        rest.fetch_candles("nowhere", "BTC/USDT", "5m", bars=1)
-
-
-def test_candles_are_paged_closed_and_complete(venue: LocalVenue) -> None:
-    steps: list[tuple[int, int]] = []
-    frame = rest.fetch_candles(
-        "binance", "BTC/USDT", "5m", bars=2500, at=venue.at, progress=lambda *step: steps.append(step)
-    )
-    opens = START_MS - 300_000 * np.arange(2500, 0, -1)
-    assert candles.open_ns(frame).tolist() == (opens * 1_000_000).tolist()
-    expected = [[float(text) for text in kline(int(t))[1:6]] for t in opens]
-    assert frame[list(candles.COLUMNS)].to_numpy().tolist() == expected
-    assert candles.check(frame, "5m", venue.now_ms * 1_000_000) == ()
-    assert steps == [(1000, 2500), (2000, 2500), (2500, 2500)]
-
-
-def test_a_bar_is_closed_only_when_both_clocks_say_so(
-    venue: LocalVenue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    behind_ms = START_MS - 600_000
-    monkeypatch.setattr(clock, "now_ns", lambda: behind_ms * 1_000_000)
-    frame = rest.fetch_candles("binance", "BTC/USDT", "5m", bars=10, at=venue.at)
-    assert len(frame) == 10
-    assert candles.open_ns(frame)[-1] == (behind_ms - 300_000) * 1_000_000
-
-
-def test_a_hole_in_the_venues_candles_stays_a_hole(venue: LocalVenue) -> None:
-    venue.missing = {START_MS - 300_000 * n for n in (4, 5)}
-    frame = rest.fetch_candles("binance", "BTC/USDT", "5m", bars=10, at=venue.at)
-    assert len(frame) == 8
-    assert [gap.bars for gap in candles.find_gaps(frame, "5m")] == [2]
-
-
-def test_no_candles_at_all_are_an_empty_frame(venue: LocalVenue) -> None:
-    venue.missing = {START_MS - 300_000 * n for n in range(-1, 11)}
-    frame = rest.fetch_candles("binance", "BTC/USDT", "5m", bars=10, at=venue.at)
-    assert [fault.fault for fault in candles.find_faults(frame, "5m")] == ["empty"]
-
-
-def test_parameters_that_cannot_be(venue: LocalVenue) -> None:
-    with pytest.raises(ConfigError, match="bars"):
-        rest.fetch_candles("binance", "BTC/USDT", "5m", bars=0, at=venue.at)
-    with pytest.raises(ConfigError, match="no 7m candles"):
-        rest.fetch_candles("binance", "BTC/USDT", "7m", bars=1, at=venue.at)
-
-
-def test_candles_come_into_a_notebooks_running_loop(venue: LocalVenue) -> None:
-    async def cell() -> int:
-        return len(rest.fetch_candles("binance", "BTC/USDT", "5m", bars=3, at=venue.at))
-
-    assert asyncio.run(cell()) == 3
+        rest.fetch_instruments("BTC/USDT", {"nowhere": nobody()})
 
 
 def test_a_snapshot_is_raw_bytes(venue: LocalVenue) -> None:
@@ -154,7 +102,7 @@ def test_check_reachable_asks_both(venue: LocalVenue) -> None:
         (403, "forbidden (HTTP 403)"),
         (418, "banned for a while (HTTP 418)"),
         (429, "too many requests came from this address (HTTP 429)"),
-        (451, "does not serve this region (HTTP 451). Run without --live"),
+        (451, "does not serve this region (HTTP 451). Choose a market that needs no network"),
         (503, "the answer was HTTP 503"),
     ],
 )
@@ -164,7 +112,9 @@ def test_an_http_error(venue: LocalVenue, status: int, text: str) -> None:
 
 
 def test_nobody_listens() -> None:
-    assert "refuses connections. Check the network, or run without --live" in unreachable(nobody())
+    assert "refuses connections. Check the network, or choose a market that needs none" in unreachable(
+        nobody()
+    )
 
 
 def test_a_black_hole() -> None:

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.io import rest
-from citadel_kit.macro import candles
+from citadel_kit.io.history import fetch_candles
+from citadel_kit.macro import candles, quality
 from citadel_kit.venues import Endpoints
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -207,13 +208,13 @@ def kind_of(name: str) -> str:
 
 @pytest.mark.parametrize(("name", "symbol", "path"), VENUES)
 def test_candles(venue: Venue, name: str, symbol: str, path: str) -> None:
-    frame = rest.fetch_candles(name, symbol, "5m", bars=700, at=venue.at)
+    frame = fetch_candles(name, symbol, "5m", bars=700, at=venue.at)
     end_ms = NOW_MS // STEP_MS * STEP_MS
     expected = np.arange(end_ms - 700 * STEP_MS, end_ms, STEP_MS)
     assert (candles.open_ns(frame) // 1_000_000).tolist() == expected.tolist()
     values = [[float(text) for text in prices(int(t))] for t in expected]
     assert frame[list(candles.COLUMNS)].to_numpy().tolist() == values
-    assert candles.check(frame, "5m", NOW_MS * 1_000_000) == ()
+    assert quality.check(frame, "5m", NOW_MS * 1_000_000) == ()
     if name == "bybitlinear":
         assert all("category=linear" in asked for asked in venue.asked if "kline" in asked or "info" in asked)
 

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from candle_samples import random_candles
 
-from citadel_kit.errors import CandleError, DataError
-from citadel_kit.io.store import read_candles, write_candles
-from citadel_kit.macro.candles import check
+from citadel_kit.errors import CandleError, ConfigError, DataError
+from citadel_kit.io.store import CandleStore, read_candles, write_candles
+from citadel_kit.macro.candles import open_ns
+from citadel_kit.macro.quality import check
 
 
 def written(path: Path, frame: pd.DataFrame) -> Path:
@@ -72,3 +74,87 @@ def test_every_real_file_is_read_and_sound(shared: Path) -> None:
     assert len(files) > 10
     for path in files:
         check(read_candles(path), "1h" if "1h" in path.name else "1m")
+
+
+# --- the store ---
+
+
+def kept(store: CandleStore) -> pd.DataFrame:
+    return store.read("binance", "BTC/USDT", "1h")
+
+
+def add(store: CandleStore, frame: pd.DataFrame) -> int:
+    return store.append("binance", "BTC/USDT", "1h", frame)
+
+
+def test_appends_write_new_files_and_leave_the_old_ones_alone(tmp_path: Path) -> None:
+    frame, store = random_candles(300), CandleStore(tmp_path)
+    assert add(store, frame.iloc[:100]) == 100
+    (first,) = tmp_path.rglob("*.parquet")
+    before = first.read_bytes()
+    assert add(store, frame.iloc[50:200]) == 100  # what overlaps is equal, and stored once
+    assert add(store, frame.iloc[:200]) == 0
+    assert add(store, frame.iloc[250:]) == 50
+    assert add(store, frame.iloc[190:260]) == 50  # the hole between
+    assert first.read_bytes() == before
+    assert len(list(tmp_path.rglob("*.parquet"))) == 4
+    pd.testing.assert_frame_equal(kept(store), frame, check_freq=False)
+    (market,) = store.markets()
+    opens = open_ns(frame)
+    assert market == ("binance", "BTC/USDT", "1h", 300, int(opens[0]), int(opens[-1]), 4)
+
+
+def test_a_span_is_read_without_the_rest(tmp_path: Path) -> None:
+    frame, store = random_candles(300), CandleStore(tmp_path)
+    add(store, frame.iloc[:200])
+    add(store, frame.iloc[200:])
+    opens = open_ns(frame)
+    some = store.read("binance", "BTC/USDT", "1h", int(opens[150]), int(opens[250]))
+    pd.testing.assert_frame_equal(some, frame.iloc[150:250], check_freq=False)
+    assert store.read("binance", "ETH/USDT", "1h").empty
+    assert list(store.read("binance", "ETH/USDT", "1h").columns) == list(frame.columns)
+
+
+def test_stored_bars_that_differ_and_faulty_ones_store_nothing(tmp_path: Path) -> None:
+    frame, store = random_candles(100), CandleStore(tmp_path)
+    add(store, frame.iloc[:60])
+    other = frame.copy()
+    other.iloc[55, 4] += 1.0
+    with pytest.raises(CandleError, match="1 stored bars"):
+        add(store, other)
+    with pytest.raises(CandleError, match="unsorted"):
+        add(store, frame.iloc[::-1])
+    assert len(kept(store)) == 60
+    with pytest.raises(ConfigError, match="unified"):
+        store.append("binance", "BTCUSDT", "1h", frame)
+
+
+def test_a_writer_that_dies_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, store = random_candles(100), CandleStore(tmp_path)
+    add(store, frame.iloc[:60])
+
+    def dies(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.replace", dies)
+    with pytest.raises(OSError, match="no space"):
+        add(store, frame)
+    monkeypatch.undo()
+    assert len(kept(store)) == 60
+    assert add(store, frame) == 40
+    pd.testing.assert_frame_equal(kept(store), frame, check_freq=False)
+
+
+def test_duckdb_reads_it_as_it_is(tmp_path: Path) -> None:
+    store = CandleStore(tmp_path)
+    add(store, random_candles(100))
+    store.append("okx", "BTC/USDT:USDT", "1h", random_candles(50, seed=2))
+    query = f"""
+        select venue, symbol, timeframe, count(*), max(close)
+        from read_parquet('{tmp_path}/**/*.parquet', hive_partitioning = true) group by all order by venue
+    """
+    assert duckdb.sql(query).fetchall() == [
+        ("binance", "BTC-USDT", "1h", 100, random_candles(100)["close"].max()),
+        ("okx", "BTC-USDT_USDT", "1h", 50, random_candles(50, seed=2)["close"].max()),
+    ]
+    assert [market.symbol for market in store.markets()] == ["BTC/USDT", "BTC/USDT:USDT"]

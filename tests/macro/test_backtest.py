@@ -58,11 +58,17 @@ def test_what_is_held_through_a_hole_makes_what_price_made() -> None:
     seed=st.integers(0, 1000),
     target=st.lists(st.sampled_from([0.0, 0.0, 0.5, 1.0, -0.5]), min_size=1, max_size=40),
     long_only=st.booleans(),
+    half_spread=st.sampled_from([0.0, 1.5]),
+    funded=st.booleans(),
 )
-def test_equals_an_account_that_trades_bar_by_bar(seed: int, target: list[float], long_only: bool) -> None:
-    frame = random_candles(len(target), seed=seed)
-    result = backtest(frame, np.array(target), CostConfig(), long_only)
-    expected = naive.account(frame, target, 12.0 / 1e4, long_only)
+def test_equals_an_account_that_trades_bar_by_bar(
+    seed: int, target: list[float], long_only: bool, half_spread: float, funded: bool
+) -> None:
+    frame, n = random_candles(len(target), seed=seed), len(target)
+    funding = np.random.default_rng(seed).normal(0, 1e-3, n) if funded else np.zeros(n)
+    costs = CostConfig(half_spread_bps=half_spread)
+    result = backtest(frame, np.array(target), costs, long_only, funding if funded else None)
+    expected = naive.account(frame, target, (12.0 + half_spread) / 1e4, long_only, funding.tolist())
     np.testing.assert_allclose(result.net, expected, atol=1e-15)
 
 
@@ -70,6 +76,22 @@ def test_a_target_stands_for_its_bars_or_until_another() -> None:
     target = np.array([0.0, 0.5, 0.0, 0.0, 0.0, -1.0, 0.3, 0.0])
     assert hold(target, 3).tolist() == [0.0, 0.5, 0.5, 0.5, 0.0, -1.0, 0.3, 0.3]
     assert hold(target, 1).tolist() == target.tolist()
+
+
+def test_a_half_spread_is_paid_by_who_takes_and_said_where_there_is_one() -> None:
+    costs = CostConfig(5.0, 1.0, 0.5)
+    assert costs.side_bps == 6.5
+    assert str(costs) == "6.5 bps a side (5 fee, 1 slippage, 0.5 half spread)"
+    assert "spread" not in str(CostConfig())
+
+
+def test_longs_pay_funding_and_shorts_receive_it() -> None:
+    frame, rate = opens(*[100.0] * 4), np.array([0.0, 0.001, 0.001, 0.0])
+    for side in (1.0, -1.0):
+        result = backtest(frame, np.array([side, 0.0, 0.0, 0.0]), FREE, False, rate)
+        assert result.net == pytest.approx([0.0, -side * 0.001, 0.0, 0.0])
+    with pytest.raises(ConfigError, match="funding"):
+        backtest(frame, np.zeros(4), FREE, False, rate[:3])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import pytest
 from candle_samples import random_candles, without
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from citadel_kit.macro.features import FeatureConfig, feature_matrix
+from citadel_kit.macro import features
+from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix
 
 SMALL = FeatureConfig(
     return_lags=(1, 4),
@@ -17,11 +22,11 @@ SMALL = FeatureConfig(
 
 
 def test_default_matrix_has_named_columns_and_is_whole_behind_the_warm_up() -> None:
-    features = feature_matrix(random_candles(900), "1h")
-    assert 15 <= features.shape[1] <= 35
-    assert features.columns.is_unique
-    assert features.iloc[:512].isna().any(axis=1).all()
-    assert np.isfinite(features.iloc[512:].to_numpy()).all()
+    matrix = feature_matrix(random_candles(900), "1h")
+    assert 15 <= matrix.shape[1] <= 35
+    assert matrix.columns.is_unique
+    assert matrix.iloc[:512].isna().any(axis=1).all()
+    assert np.isfinite(matrix.iloc[512:].to_numpy()).all()
 
 
 def test_values_follow_their_names() -> None:
@@ -52,11 +57,53 @@ def test_behind_a_hole_features_equal_those_of_a_fresh_start() -> None:
 def test_a_market_that_stands_still_gives_zeros_or_nan_but_never_infinity() -> None:
     frame = random_candles(200)
     frame[["open", "high", "low", "close"]] = 100.0
-    features = feature_matrix(frame, "1h", SMALL)
-    assert not np.isinf(features.to_numpy()).any()
-    assert features["body"].iloc[-1] == 0.0
-    assert features["rsi_14"].iloc[-1] == 50.0
+    matrix = feature_matrix(frame, "1h", SMALL)
+    assert not np.isinf(matrix.to_numpy()).any()
+    assert matrix["body"].iloc[-1] == 0.0
+    assert matrix["rsi_14"].iloc[-1] == 50.0
 
 
 def test_an_empty_frame_gives_an_empty_matrix() -> None:
     assert feature_matrix(random_candles(5).iloc[:0], "1h", SMALL).shape[0] == 0
+
+
+# --- candle by candle ---
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 100),
+    cuts=st.lists(st.integers(1, 420), max_size=12),
+    hole=st.integers(0, 400),
+    length=st.integers(0, 4),
+)
+def test_a_stream_equals_the_whole(seed: int, cuts: list[int], hole: int, length: int) -> None:
+    frame = without(random_candles(420, seed=seed), hole, hole + length)
+    stream = FeatureStream("1h", SMALL)
+    for cut in sorted({*cuts, len(frame)}):
+        part = frame.iloc[:cut]
+        got, expected = stream.update(part), feature_matrix(part, "1h", SMALL)
+        pd.testing.assert_frame_equal(got, expected, rtol=0, atol=1e-12, check_freq=False)
+
+
+def test_a_new_candle_costs_its_own_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, stream, bars = random_candles(3000), FeatureStream("1h", SMALL), []
+    real = features._columns
+    monkeypatch.setattr(features, "_columns", lambda c, *rest: bars.append(len(c[0])) or real(c, *rest))
+    for end in (2990, 2991, 2992, 3000):
+        stream.update(frame.iloc[:end])
+    assert bars == [2990, SMALL.reach + 1, SMALL.reach + 1, SMALL.reach + 8]
+    bars.clear()
+    stream.update(frame)
+    assert bars == []
+
+
+def test_other_candles_start_anew() -> None:
+    frame, stream = random_candles(300), FeatureStream("1h", SMALL)
+    stream.update(frame)
+    edited = random_candles(320)
+    edited.iloc[7, 3] = edited.iloc[7, 1]
+    for other in (edited, frame.iloc[50:], frame.iloc[:100]):
+        pd.testing.assert_frame_equal(
+            stream.update(other), feature_matrix(other, "1h", SMALL), rtol=0, atol=1e-12, check_freq=False
+        )

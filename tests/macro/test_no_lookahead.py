@@ -11,6 +11,7 @@ from candle_samples import random_candles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.candles import Floats
 from citadel_kit.macro.features import FeatureConfig, feature_matrix
 from citadel_kit.macro.labels import LabelConfig, barrier_width, triple_barrier
@@ -18,7 +19,7 @@ from citadel_kit.macro.regimes import RegimeConfig, regime_frame
 from citadel_kit.macro.signals import SignalConfig, decide, edge_bps, signal_at, targets
 from citadel_kit.macro.sizing import target_fraction
 from citadel_kit.macro.splits import PurgedWalkForward
-from citadel_kit.macro.trainer import Model, TrainConfig, Training, train
+from citadel_kit.macro.trainer import Model, Training, train
 from citadel_kit.types import MacroSignal
 
 N = 400

@@ -4,8 +4,28 @@ import numpy as np
 import pytest
 from candle_samples import HOUR, random_candles
 
+from citadel_kit.errors import ConfigError
 from citadel_kit.macro.backtest import Backtest, CostConfig, backtest
-from citadel_kit.macro.performance import max_drawdown, sharpe, summarize, trade_returns, verdict
+from citadel_kit.macro.candles import open_ns
+from citadel_kit.macro.performance import (
+    by_group,
+    drawdowns,
+    equity_curve,
+    hours_utc,
+    max_drawdown,
+    rolling_sharpe,
+    sharpe,
+    shows_edge,
+    summarize,
+    trade_returns,
+    verdict,
+)
+from citadel_kit.macro.significance import (
+    Trials,
+    estimate,
+    minimum_track_record,
+    probabilistic_sharpe,
+)
 
 DAY = 24 * HOUR
 
@@ -57,7 +77,7 @@ def test_summary_sets_the_rule_beside_buy_and_hold_after_costs() -> None:
     [
         ([-0.01, 0.002] * 50, "it lost money, and shows no edge"),
         ([0.01, -0.0098] * 50, "can't be told from luck"),
-        ([0.01, 0.009] * 50, "with no allowance for the variants tried"),
+        ([0.01, 0.009] * 50, "counts as an edge if nothing else was tried"),
     ],
 )
 def test_the_sentence_fits_the_numbers(net: list[float], words: str) -> None:
@@ -71,4 +91,53 @@ def test_no_trade_is_no_result() -> None:
     assert "at costs of 12 bps a side (10 fee, 2 slippage), the rule made no trade in 10 days" in verdict(
         summary
     )
+    assert summary.pop("min_track_days") == np.inf
     assert all(np.isfinite(value) for value in summary.values())
+    assert not shows_edge(summary)
+
+
+def test_a_record_is_judged_as_the_best_of_what_was_tried() -> None:
+    net = np.random.default_rng(5).normal(0.0, 0.01, 400)
+    net += 0.001 - net.mean()
+    alone = summarize(result(net.tolist()), DAY)
+    trials = Trials(before=2)
+    for seed in range(20):
+        trials.add(estimate(np.random.default_rng(seed).normal(0, 0.01, 400)).sharpe)
+    chosen = summarize(result(net.tolist()), DAY, trials)
+    assert (alone["trials"], chosen["trials"]) == (1, 22)
+    assert alone["deflated_sharpe"] == alone["probabilistic_sharpe"] == probabilistic_sharpe(estimate(net))
+    assert chosen["deflated_sharpe"] == trials.deflate(estimate(net)) < alone["deflated_sharpe"]
+    assert alone["min_track_days"] == pytest.approx(minimum_track_record(estimate(net)))
+    assert shows_edge(alone) and "the only variant tried" in verdict(alone)
+    assert not shows_edge(chosen)
+    said = verdict(chosen)
+    assert "as the best of 22 variants tried" in said and "can't be told from luck" in said
+    assert f"would need {alone['min_track_days']:,.0f} days" in said
+
+
+def test_drawdowns_and_rolling_sharpe_are_those_of_each_moment() -> None:
+    net = np.random.default_rng(2).normal(0, 0.02, 60)
+    fall, rolled = drawdowns(net), rolling_sharpe(net, DAY, 20)
+    for t in range(60):
+        assert fall[t] == pytest.approx(1 - equity_curve(net)[t] / max(1.0, *equity_curve(net)[: t + 1]))
+        if t < 19:
+            assert np.isnan(rolled[t])
+        else:
+            assert rolled[t] == pytest.approx(sharpe(net[t - 19 : t + 1], DAY))
+    assert rolling_sharpe(np.full(5, 0.01), DAY, 3)[2:].tolist() == [0.0] * 3
+    with pytest.raises(ConfigError, match="window"):
+        rolling_sharpe(net, DAY, 1)
+
+
+def test_groups_add_up_to_the_whole() -> None:
+    frame = random_candles(300)
+    done = backtest(frame, np.random.default_rng(1).choice([0.0, 0.5], 300))
+    table = by_group(done, hours_utc(open_ns(frame)), HOUR)
+    assert table.index.tolist() == list(range(24))
+    assert table["bars"].sum() == 300
+    assert table["net"].sum() == pytest.approx(done.net.sum())
+    five = frame.index.hour == 5
+    assert table.loc[5, "exposure"] == pytest.approx(np.abs(done.position[five]).mean())
+    assert table.loc[5, "sharpe"] == pytest.approx(sharpe(done.net[five], HOUR))
+    with pytest.raises(ConfigError, match="groups"):
+        by_group(done, np.zeros(3), HOUR)

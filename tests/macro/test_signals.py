@@ -15,9 +15,19 @@ TOUCH_SHARE = 0.75
 COSTS = 14.0
 
 
-def regimes(memory: str = "random", weather: str = "normal", trend: float = 1.0) -> pd.DataFrame:
+def regimes(
+    memory: str = "random", weather: str = "normal", trend: float = 1.0, ages: tuple[int, int] = (9, 9)
+) -> pd.DataFrame:
     return pd.DataFrame(
-        {"hurst": [0.5], "volatility": [0.6], "trend": [trend], "memory": [memory], "weather": [weather]}
+        {
+            "hurst": [0.5],
+            "volatility": [0.6],
+            "trend": [trend],
+            "memory": [memory],
+            "weather": [weather],
+            "memory_bars": [ages[0]],
+            "weather_bars": [ages[1]],
+        }
     )
 
 
@@ -60,6 +70,8 @@ def test_the_edge_is_the_mean_of_what_past_trades_between_barriers_made(
         (signal(float("nan")), "no probability"),
         (signal(0.9, width=float("nan")), "no probability"),
         (signal(0.9, regimes(weather="stormy")), "stormy"),
+        (signal(0.9, regimes(ages=(2, 9))), "began less than 3 bars ago"),
+        (signal(0.9, regimes(ages=(9, 0))), "began less than 3 bars ago"),
         (signal(0.54), "within 0.5 ± 0.06"),
         (signal(0.48, regimes(memory="mean-reverting")), "within 0.5 ± 0.03"),
         (signal(0.9, regimes(memory="trending", trend=-2.0)), "against the trend (-2.0)"),
@@ -87,7 +99,7 @@ def test_a_veto_leaves_an_earlier_reason_alone() -> None:
 def test_targets_carry_the_sign_and_are_flat_elsewhere() -> None:
     decisions = np.array([d.value for d in Decision])
     wanted = targets(decisions, np.full(len(decisions), 0.2))
-    assert wanted.tolist() == [0.0] * 7 + [0.2, -0.2]
+    assert wanted.tolist() == [0.0] * 8 + [0.2, -0.2]
 
 
 def test_a_whole_series_is_decided_as_bar_by_bar() -> None:
@@ -95,11 +107,12 @@ def test_a_whole_series_is_decided_as_bar_by_bar() -> None:
     n = 200
     frame = pd.concat(
         [
-            regimes(m, w, t)
-            for m, w, t in zip(
+            regimes(m, w, t, (a, 9))
+            for m, w, t, a in zip(
                 rng.choice(["random", "trending", "mean-reverting", "unknown"], n),
                 rng.choice(["normal", "calm", "stormy", "unknown"], n),
                 rng.standard_normal(n),
+                rng.integers(0, 20, n),
                 strict=True,
             )
         ],
@@ -109,7 +122,7 @@ def test_a_whole_series_is_decided_as_bar_by_bar() -> None:
     decisions = decide(frame, p, edge_bps(p, np.full(n, TOUCH_SHARE), width), fraction, COSTS)
     assert set(decisions) == {int(d) for d in Decision} - {int(Decision.NO_PROBABILITY)}
     for k in range(n):
-        side = {7: Side.BUY, 8: Side.SELL}.get(int(decisions[k]))
+        side = {8: Side.BUY, 9: Side.SELL}.get(int(decisions[k]))
         assert signal(p[k], frame.iloc[[k]], width[k], fraction[k]).side == side
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from citadel_kit.errors import ModelError
+from citadel_kit.errors import ConfigError, ModelError
+from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.labels import Labels
 from citadel_kit.macro.splits import PurgedWalkForward
-from citadel_kit.macro.trainer import FoldScore, TrainConfig, auc, skill, train
+from citadel_kit.macro.trainer import FoldScore, auc, skill, train
 
 N = 3000
 CONFIG = TrainConfig(rounds=30, min_leaf_rows=20, learning_rate=0.1)
@@ -124,3 +126,98 @@ def test_a_missing_openmp_runtime_is_told_in_one_line(monkeypatch: pytest.Monkey
 def test_scores_without_rows_are_nan() -> None:
     assert np.isnan(auc(np.ones(3), np.full(3, 0.5)))
     assert np.isnan(skill((FoldScore(1, 100, 0, np.nan, np.nan, np.nan),)))
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_both_boosters_find_the_same_edge(kind: str) -> None:
+    x, labels = material(2.0)
+    result = train(x, labels, SPLITS, CONFIG._replace(kind=kind))
+    assert all(fold.auc > 0.85 for fold in result.folds)
+    model = result.model
+    assert model.importance().index[0] == "a"
+    assert model.importance().sum() == pytest.approx(1.0)
+    parts = model.contributions(x.head(50))
+    log_odds = np.log(model.predict(x.head(50)) / (1 - model.predict(x.head(50))))
+    assert parts.sum(axis=1).to_numpy() == pytest.approx(log_odds, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_early_stopping_looks_at_the_training_rows_alone(kind: str) -> None:
+    """Where the newest labels are noise there is little to gain, and the trees stop early; labels of the
+    test set and later ones change nothing."""
+    x, labels = material(1.0)
+    config = CONFIG._replace(kind=kind, rounds=400, early_stopping=5)
+    stopped = train(x, labels, SPLITS, config)
+    assert 3 < stopped.model.trees < 200
+    side = labels.side.copy()
+    side[N // 2 - 3 :] *= -1
+    changed = train(x, labels._replace(side=side), SPLITS, config)
+    first = slice(N // 4, 3 * N // 4)
+    np.testing.assert_array_equal(changed.probability[first], stopped.probability[first])
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_a_monotone_feature_never_turns(kind: str) -> None:
+    x, labels = material(1.0)
+    model = train(x, labels, SPLITS, CONFIG._replace(kind=kind, monotone=(("a", -1),))).model
+    grid = pd.DataFrame({"a": np.linspace(-3, 3, 200), "b": np.zeros(200)})
+    assert (np.diff(model.predict(grid)) <= 0).all()
+    rising = train(x, labels, SPLITS, CONFIG._replace(kind=kind, monotone=(("a", 1),))).model
+    assert rising.predict(grid)[-1] - rising.predict(grid)[0] > 0.5
+
+
+def rare(seed: int = 4) -> tuple[pd.DataFrame, Labels]:
+    """One upper row in five."""
+    rng = np.random.default_rng(seed)
+    x = pd.DataFrame({"a": rng.standard_normal(N), "b": rng.standard_normal(N)})
+    side = np.where(x["a"] + rng.standard_normal(N) > 1.2, 1, -1).astype(np.int8)
+    return x, Labels(side, np.minimum(np.arange(N) + 3, N - 1), np.full(N, 0.01))
+
+
+@pytest.mark.parametrize("kind", ["platt", "isotonic"])
+def test_calibration_mends_what_balanced_classes_bend(kind: str) -> None:
+    x, labels = rare()
+    bent = train(x, labels, SPLITS, CONFIG._replace(balance=True))
+    mended = train(x, labels, SPLITS, CONFIG._replace(balance=True, calibration=kind))
+    seen = np.isfinite(bent.probability)
+    share = (labels.side[seen] == 1).mean()
+    assert bent.probability[seen].mean() > share + 0.1
+    assert mended.probability[seen].mean() == pytest.approx(share, abs=0.04)
+    assert skill(mended.folds) > skill(bent.folds)
+
+
+def test_rows_without_weight_are_not_learned() -> None:
+    x, labels = material(1.0)
+    side, weights = labels.side.copy(), np.ones(N)
+    side[::3] *= -1
+    weights[::3] = 0.0
+    told = train(x, labels._replace(side=side), SPLITS, CONFIG, weights=weights)
+    without = train(x, labels, SPLITS, CONFIG, weights=weights)
+    np.testing.assert_array_equal(told.probability, without.probability)
+    with pytest.raises(ConfigError, match="one a row"):
+        train(x, labels, SPLITS, CONFIG, weights=-weights)
+
+
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        ({"kind": "catboost"}, "training.kind"),
+        ({"device": "tpu"}, "training.device"),
+        ({"rounds": 0}, "training.rounds"),
+        ({"monotone": (("c", 1),)}, "training.monotone"),
+        ({"monotone": (("a", 2),)}, "training.monotone"),
+        ({"calibration": "beta"}, "training.calibration"),
+    ],
+)
+def test_settings_that_can_not_be_are_named(change: dict[str, Any], setting: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        train(*material(1.0), SPLITS, CONFIG._replace(**change))
+    assert caught.value.setting == setting
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_a_gpu_that_is_not_there_is_an_error_and_never_the_processor(kind: str) -> None:
+    if Path("/proc/driver/nvidia").exists():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ConfigError, match="GPU"):
+        train(*material(1.0), SPLITS, CONFIG._replace(kind=kind, device="gpu"))

@@ -116,6 +116,26 @@ def test_the_quote_equals_its_twin(
     assert not expected
 
 
+sides = st.tuples(st.integers(0, 3), st.integers(0, 9))
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), sides, sides), max_size=12), st.integers(0, 30))
+def test_the_only_venue_is_quoted_as_one_of_many(moments: list[tuple[int, Any, Any]], max_age: int) -> None:
+    """The short way of one venue beside the way of all."""
+    config = QuoteConfig(min_notional=0.0, max_age_ns=max_age)
+    short, long = (DataAggregator([instrument("v")], config=config) for _ in range(2))
+    long._only = None
+    now = NOW
+    for step, bid, ask in moments:
+        for aggregator in (short, long):
+            aggregator.update("v", "BTC/USD", top(bid[0], ask[0], bid[1], ask[1], now), now)
+        for asked in (now, now + step):
+            one, other = short.quote(asked), long.quote(asked)
+            assert repr(one) == repr(other)
+            assert short.left_out("v", "BTC/USD", asked) == long.left_out("v", "BTC/USD", asked)
+        now += step
+
+
 def check_side(
     rows: list[tuple[Fraction, Fraction, str]], price: float, qty: float, venue: str, best: Any
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,11 +17,12 @@ from naive import PlainFlow
 from citadel_kit import ladder, settings
 from citadel_kit.errors import ConfigError
 from citadel_kit.io.tape import Tape
-from citadel_kit.micro import windows
+from citadel_kit.micro import flow, windows
+from citadel_kit.micro.book import Book
 from citadel_kit.micro.effects import TopChanged, Traded
 from citadel_kit.micro.flow import SHARES, Flow, FlowConfig, imbalance, microprice, spread_bps
 from citadel_kit.micro.session import Session
-from citadel_kit.types import BookTop, Instrument, Side, Trade
+from citadel_kit.types import BookTop, BookUpdate, Instrument, Side, Trade
 from citadel_kit.venues.binance import BinanceSpot
 
 UNITS = Instrument(venue="v", symbol="X/Y", venue_symbol="XY", price_decimals=0, qty_decimals=0)
@@ -35,9 +37,10 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.param == "plain":
         windows.kernels.update(windows._SOURCES)
     else:
-        windows.warm_up()
+        flow.warm_up()
     yield
     windows.kernels.update(windows._SOURCES)
+    flow.kernels["show"] = flow._show
 
 
 def top(now: int, bid: int, bid_qty: int, ask: int, ask_qty: int) -> BookTop:
@@ -130,6 +133,73 @@ def test_a_real_tape_equals_its_twin(shared: Path) -> None:
             due, checks = now + 25 * SECOND, checks + 1
     assert checks > 10
     assert all(math.isfinite(value) for value in fast.read(now)[1:])
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), max_size=12, unique_by=lambda row: row[0]
+    ),
+    st.lists(
+        st.tuples(st.integers(10**9 + 1, 2 * 10**9), st.integers(1, 10**9)),
+        max_size=12,
+        unique_by=lambda row: row[0],
+    ),
+    st.sampled_from(["X/Y", "X/Y:X"]),
+    st.sampled_from([1.0, 0.01]),
+)
+def test_numbers_are_those_of_the_levels(
+    bids: list[tuple[int, int]], asks: list[tuple[int, int]], symbol: str, size: float
+) -> None:
+    i = Instrument(
+        venue="binance",
+        symbol=symbol,
+        venue_symbol="XY",
+        price_decimals=2,
+        qty_decimals=5,
+        contract_size=size,
+    )
+    book, reader = Book(i, BinanceSpot([i])), Flow(i)
+    sides = [np.array(rows, np.int64).reshape(-1, 2) for rows in (bids, asks)]
+    book.snapshot(BookUpdate(i.symbol, 1, 0, 1, 1, -1, True, sides[0], sides[1], -1))
+    bids, asks = sorted(bids, reverse=True), sorted(asks)
+    bid, bid_qty = (i.price(bids[0][0]), i.base_qty(*bids[0])) if bids else (math.nan, math.nan)
+    ask, ask_qty = (i.price(asks[0][0]), i.base_qty(*asks[0])) if asks else (math.nan, math.nan)
+    shares = tuple(imbalance(*(sum(q for _, q in rows[:n]) for rows in (bids, asks))) for n in flow.DEPTHS)
+    expected = (bid, ask, bid_qty, ask_qty, spread_bps(bid, ask), shares)
+    seen, read = reader.show(1, book)
+    assert repr(flow.Reading(*read)) == repr(reader.read(1))
+    assert repr(seen[:6]) == repr(expected)
+    assert seen[6] == pytest.approx(microprice(bid, bid_qty, ask, ask_qty), nan_ok=True)
+    assert seen == reader.show(2, book)[0], "one NaN for all"
+    assert len({id(value) for value in (*seen[:5], *seen[5], seen[6]) if math.isnan(value)}) <= 1
+    more = np.array([[10**9 + 1, 7]])
+    book.delta(BookUpdate(i.symbol, 2, 0, 2, 2, 1, False, np.empty((0, 2), np.int64), more, -1))
+    assert reader.show(2, book)[0][1] == i.price(10**9 + 1), "a changed book is looked at again"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 15), quotes, st.sampled_from(["show", "trade", "nothing"])), max_size=25
+    )
+)
+def test_a_top_booked_with_the_view_counts_as_one_booked_before(moments: list[tuple[int, Any, str]]) -> None:
+    """`show` folds the newest top in; the other reader is made to book each at once."""
+    rules = BinanceSpot([UNITS])
+    book, folded, at_once, now = Book(UNITS, rules), Flow(UNITS, SMALL), Flow(UNITS, SMALL), 1_003
+    for step, (bid, bid_qty, spread, ask_qty), then in moments:
+        now += step
+        bids, asks = np.array([[bid, bid_qty]]), np.array([[bid + spread, ask_qty]])
+        book.snapshot(BookUpdate("X/Y", now, 0, now, now, -1, True, bids, asks, -1))
+        for reader in (folded, at_once):
+            reader.on_top(now, book.top())
+        at_once.read(now)
+        if then == "trade":
+            for reader in (folded, at_once):
+                reader.on_trade(now, trade(now, 2, Side.BUY))
+        if then == "show":
+            assert repr(folded.show(now + 1, book)[1]) == repr(tuple(at_once.read(now + 1)))
+            now += 1
+    assert repr(folded.read(now + 9)) == repr(at_once.read(now + 9))
 
 
 def test_order_flow_by_hand() -> None:

@@ -57,6 +57,14 @@ def test_a_touch_at_or_beyond_the_price_fills_it_whole() -> None:
     assert on_level(QUEUE, bid(1_000), 1_000, 0, TOUCH).filled == 0
 
 
+def test_what_orders_before_it_got_of_a_trade_or_a_touch_is_not_there_for_it() -> None:
+    order = on_trade(QUEUE, bid(ahead=5), 100, 30, SELL, 22)
+    assert (order.ahead, order.filled, order.traded) == (0, 3, 30)
+    assert on_trade(QUEUE, bid(0), 99, 30, SELL, 26).filled == 4
+    assert on_trade(QUEUE, bid(0), 99, 30, SELL, 30).filled == 0
+    assert [on_level(QUEUE, bid(0), 0, 100, left).filled for left in (0, 4, 40)] == [0, 4, 10]
+
+
 def test_a_cancelled_quantity_moves_us_by_its_stated_share_one_book_later() -> None:
     order = on_level(HALF, bid(ahead=100), 60, 101, TOUCH)
     assert order.ahead == 100
@@ -105,7 +113,7 @@ def play(config: QueueConfig, order: Resting, rows: Rows) -> list[Resting]:
     story = [order]
     for kind, a, b, c in rows:
         if kind == "trade":
-            story.append(on_trade(config, story[-1], a, b, c, 0))
+            story.append(on_trade(config, story[-1], a, b, c, b // 4))
         else:
             story.append(on_level(config, story[-1], a, b, 15))
     return story
@@ -143,7 +151,9 @@ def drive(codes, order):  # noqa: ANN001, ANN201
     for i in range(len(codes)):
         c = codes[i]
         order = (
-            on_trade(config, order, c[1], c[2], c[3], 0) if c[0] else on_level(config, order, c[1], c[2], 15)
+            on_trade(config, order, c[1], c[2], c[3], c[2] // 4)
+            if c[0]
+            else on_level(config, order, c[1], c[2], 15)
         )
     return order
 

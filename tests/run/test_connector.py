@@ -24,7 +24,7 @@ from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.run import connector
 from citadel_kit.run.connector import HybridConnector, close_all
-from citadel_kit.run.engine import configure
+from citadel_kit.run.options import configure
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.types import (
     Command,

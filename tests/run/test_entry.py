@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from citadel_kit.errors import ConfigError
+from citadel_kit.macro.sizing import Caps
 from citadel_kit.run.entry import drill, lots, plan_entry
 from citadel_kit.types import (
     FeedState,
@@ -82,6 +83,45 @@ def test_where_nothing_is_opened_the_plan_says_why(signal: MacroSignal, reason: 
     plan = plan_entry(signal, market(), COIN, equity=1_000.0)
     assert plan.intent is None
     assert reason in plan.reason
+
+
+@pytest.mark.parametrize(
+    ("held", "factor", "qty"),
+    [
+        ({}, 1.0, 187_500),
+        ({"A/B": 0.125}, 1.0, 62_500),
+        ({"C/B": 0.25}, 1.0, 62_500),
+        ({"C/B": -0.25}, 1.0, 62_500),
+        ({"D/B": 0.375}, 1.0, 125_000),
+        ({}, 0.5, 125_000),
+    ],
+)
+def test_caps_what_else_is_held_and_losses_leave_the_size(
+    held: dict[str, float], factor: float, qty: int
+) -> None:
+    plan = plan_entry(
+        SIGNAL, market(), COIN, 1_000.0, caps=Caps(0.1875, 0.3125, 0.5), held=held, groups=[["A/B", "C/B"]],
+        factor=factor,
+    )  # fmt: skip
+    assert plan.intent is not None
+    assert plan.intent.qty == qty
+    assert plan.reason == f"sure; {qty / 1e6:.2%} (cut from 25.00%)"
+
+
+def test_no_room_no_entry() -> None:
+    for held in ({"A/B": 0.25}, {"X/Y": nan}, {"X/Y": 1.2}):
+        plan = plan_entry(SIGNAL, market(), COIN, 1_000.0, held=held)
+        assert plan.intent is None
+        assert "0.00% (cut from 25.00%)" in plan.reason
+    assert plan_entry(SIGNAL, market(), COIN, 1_000.0, factor=0.0).intent is None
+    with pytest.raises(ConfigError, match="factor"):
+        plan_entry(SIGNAL, market(), COIN, 1_000.0, factor=1.1)
+
+
+def test_a_signal_says_how_sure_it_is() -> None:
+    assert SIGNAL.conviction == pytest.approx(0.4)
+    assert replace(SIGNAL, side=Side.SELL, probability=0.2).conviction == pytest.approx(0.6)
+    assert replace(SIGNAL, side=None).conviction == 0.0
 
 
 def test_no_price_no_size() -> None:

@@ -63,3 +63,7 @@ def test_symbols_and_conversions_are_for_the_venues_that_there_are() -> None:
         LiveDriver(("binance",), conversions={"kraken": "USDT/USD"})
     with pytest.raises(ConfigError, match="unified"):
         LiveDriver(("okx",), "BTC-USDT")
+    with pytest.raises(ConfigError, match="none is named"):
+        LiveDriver(())
+    with pytest.raises(ConfigError, match="named twice"):
+        LiveDriver(("binance", "binance"))

@@ -11,12 +11,15 @@ from candle_samples import HOUR, START, random_candles, without
 from citadel_kit.errors import CandleError, ModelError
 from citadel_kit.io.store import read_candles
 from citadel_kit.macro.backtest import CostConfig
-from citadel_kit.macro.features import FeatureConfig
+from citadel_kit.macro.boosters import TrainConfig
+from citadel_kit.macro.features import FeatureConfig, FeatureStream
 from citadel_kit.macro.labels import LabelConfig
 from citadel_kit.macro.regimes import RegimeConfig
+from citadel_kit.macro.search import Span
 from citadel_kit.macro.signals import SignalConfig
-from citadel_kit.macro.trainer import TrainConfig
-from citadel_kit.run.macro_loop import MacroConfig, MacroResult, run_macro
+from citadel_kit.macro.significance import estimate
+from citadel_kit.macro.sizing import Caps
+from citadel_kit.run.macro_loop import MacroConfig, MacroResult, infer, run_macro
 from citadel_kit.types import Memory, Side
 
 N = 1500
@@ -125,6 +128,77 @@ def test_the_costs_given_are_those_of_the_record_the_signal_and_the_verdict() ->
     assert result.summary["fee_bps"] == 40_000.0
     assert "at costs of 40001 bps a side (40000 fee, 1 slippage)" in result.verdict
     assert "does not pass costs of 80002 bps" in result.signal.reason
+
+
+def test_what_was_tried_is_counted_from_cycle_to_cycle() -> None:
+    frame = random_candles(N)
+    first = run(frame)
+    assert first.summary["trials"] == CONFIG.tried_before + 1 == 4
+    again = run_macro(frame, "1h", "BTC/USDT", START.value + N * HOUR, CONFIG, trials=first.trials)
+    assert (again.trials, again.summary["trials"]) == (first.trials, 4)
+    other = replace(CONFIG, labels=LabelConfig(horizon=12, volatility_window=24))
+    second = run_macro(frame, "1h", "BTC/USDT", START.value + N * HOUR, other, trials=first.trials)
+    assert second.summary["trials"] == 5
+    assert second.trials.sharpes[1] == estimate(second.record.net).sharpe
+    assert second.summary["deflated_sharpe"] == second.trials.deflate(estimate(second.record.net))
+
+
+def test_a_search_within_the_cycle_counts_all_it_tried() -> None:
+    config = replace(CONFIG, search_trials=4, search_space={"learning_rate": Span(0.01, 0.2, log=True)})
+    result = run(random_candles(N), config=config)
+    assert result.trials.count == CONFIG.tried_before + 4
+    assert result.config.training != CONFIG.training
+    assert any(str(result.config.training) in name for name in result.trials.names)
+    assert estimate(result.record.net).sharpe in result.trials.sharpes
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_every_setting_of_the_trainer_is_open(kind: str) -> None:
+    training = TrainConfig(
+        kind=kind, rounds=40, min_leaf_rows=20, early_stopping=5, calibration="platt", balance=True,
+        monotone=(("return_1", 1),), ridge=1.0,
+    )  # fmt: skip
+    result = run(momentum(), config=replace(CONFIG, training=training))
+    assert (result.model.kind, result.model.calibration.kind) == (kind, "platt")
+    assert result.model.trees <= 40
+    assert result.skill > 0
+    steps = result.features.tail(1).loc[lambda f: f.index.repeat(50)].copy()
+    steps["return_1"] = np.linspace(-3, 3, 50)
+    assert (np.diff(result.model.predict(steps)) >= 0).all()
+
+
+def test_labels_are_weighed_by_what_no_other_saw() -> None:
+    weighed, even = (
+        run(momentum(), config=replace(CONFIG, weigh_by_uniqueness=wanted)) for wanted in (True, False)
+    )
+    assert not np.allclose(weighed.probability, even.probability, equal_nan=True)
+
+
+def test_no_more_is_asked_for_than_the_caps_leave() -> None:
+    config = replace(CONFIG, caps=Caps(symbol=0.11), signal=SignalConfig(neutral_band=0.0, random_band=0.0))
+    result = run(momentum(), config=config)
+    assert result.record.position.max() == 0.11
+    assert 0 < result.signal.fraction <= 0.11
+
+
+def test_a_model_trained_before_gives_the_signal_of_its_own_cycle_and_of_later_candles() -> None:
+    config = replace(CONFIG, needs_skill=False, signal=SignalConfig(neutral_band=0.0, random_band=0.0))
+    frame, now = without(momentum(), 700, 705), START.value + N * HOUR
+    result = run(frame, config=config)
+    assert repr(infer(frame, "1h", "BTC/USDT", now, result.model, config)) == repr(result.signal)
+    stream = FeatureStream("1h", config.features)
+    sides = set()
+    for bars in range(1_400, 1_495, 7):
+        signal = infer(frame.iloc[:bars], "1h", "BTC/USDT", now, result.model, config, stream)
+        alone = infer(frame.iloc[:bars], "1h", "BTC/USDT", now, result.model, config)
+        assert signal.side == alone.side
+        assert signal.probability == pytest.approx(alone.probability, abs=1e-9)
+        assert signal.asof_ns == frame.index[bars - 1].value + HOUR
+        sides.add(signal.side)
+    assert len(sides) > 1
+    assert infer(frame, "1h", "BTC/USDT", now, result.model, config, veto="no").reason == "flat: no"
+    with pytest.raises(ModelError, match="other features"):
+        infer(frame, "1h", "BTC/USDT", now, result.model, MacroConfig())
 
 
 def test_just_behind_a_hole_the_regime_is_unknown_and_the_signal_flat() -> None:

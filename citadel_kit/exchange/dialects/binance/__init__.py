@@ -16,6 +16,16 @@ from citadel_kit.venues import Endpoints
 
 __all__ = ["Limits", "api_of", "ccxt_config", "endpoints", "fault_response", "routes", "set_limits"]
 
+# ccxt's names for what is no spot trading.
+_NOT_HERE: Final = (
+    "dapiPublic", "dapiPrivate", "dapiPrivateV2", "dapiData", "eapiPublic", "eapiPrivate", "fapiPublic",
+    "fapiPublicV2", "fapiPublicV3", "fapiPrivate", "fapiPrivateV2", "fapiPrivateV3", "fapiData", "papi",
+    "papiV2",
+)  # fmt: skip
+_NO_STREAMS: Final = (
+    "margin", "linear", "inverse", "stock", "option", "optionMarket", "optionPrivate", "papi",
+)  # fmt: skip
+
 _apis: Final[WeakKeyDictionary[Venue, Api]] = WeakKeyDictionary()
 
 
@@ -38,11 +48,13 @@ def routes(venue: Venue) -> list[web.RouteDef]:
 
 
 def ccxt_config(base_http: str, base_ws: str) -> dict[str, Any]:
-    """For `ccxt.binance`: spot only, since nothing else is here."""
+    """For `ccxt.binance`: spot only, since nothing else is here. Every address of the class is turned to this
+    server, so that no call of a client goes to the real exchange by mistake."""
     api, sapi = f"{base_http}/api/v3", f"{base_http}/sapi"
     return {
         "urls": {
             "api": {
+                **dict.fromkeys(_NOT_HERE, f"{base_http}/not-here"),
                 "public": api,
                 "private": api,
                 "v1": f"{base_http}/api/v1",
@@ -50,7 +62,14 @@ def ccxt_config(base_http: str, base_ws: str) -> dict[str, Any]:
                 "sapiV2": f"{sapi}/v2",
                 "sapiV3": f"{sapi}/v3",
                 "sapiV4": f"{sapi}/v4",
-                "ws": {"spot": f"{base_ws}/stream/ws", "ws-api": {"spot": f"{base_ws}/ws-api/v3"}},
+                "ws": {
+                    **dict.fromkeys(_NO_STREAMS, f"{base_ws}/not-here"),
+                    "spot": f"{base_ws}/stream/ws",
+                    "ws-api": {
+                        **dict.fromkeys(("linear", "inverse"), f"{base_ws}/not-here"),
+                        "spot": f"{base_ws}/ws-api/v3",
+                    },
+                },
             }
         },
         "options": {"fetchMarkets": {"types": ["spot"]}, "defaultType": "spot"},
@@ -73,7 +92,7 @@ def fault_response(kind: str, status: int) -> web.Response:
             headers={"Retry-After": "1"},
         )
     elif kind == "maintenance":
-        error = ApiError(-1016, "This service is no longer available.", status)
+        error = ApiError(1, "System is under maintenance.", status)
     else:
         error = ApiError(-1001, "Internal error; unable to process your request. Please try again.", status)
     return rest.error_response(error)

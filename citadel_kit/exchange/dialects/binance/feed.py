@@ -7,7 +7,7 @@ follows the venue's clock, looked at by a timer while anybody listens.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from citadel_kit.exchange.dialects.binance import frames
@@ -23,10 +23,11 @@ _TICK_S: Final = 0.25
 
 
 class _Topic:
-    """One stream of one symbol, whatever the ways its name may be written."""
+    """One stream, whatever the ways its name may be written. Of several symbols `symbol` is the first."""
 
-    def __init__(self, name: StreamName, symbol: Symbol) -> None:
-        self.name, self.symbol, self.scale = name, symbol, Scale(symbol.instrument)
+    def __init__(self, name: StreamName, symbols: Sequence[Symbol]) -> None:
+        self.name, self.symbols, self.symbol = name, symbols, symbols[0]
+        self.scale = Scale(self.symbol.instrument)
         self.sinks: dict[int, Sink] = {}
         self.due_ns = 0
         self.news = True
@@ -54,14 +55,14 @@ class Feed:
         parsed = frames.parse(name)
         if parsed is None:
             return lambda: None
-        try:
-            symbol = self._venue.symbol_by_venue_name(parsed.symbol)
-        except KeyError:
+        every = list(self._venue.symbols.values())
+        symbols = [s for s in every if parsed.symbol in ("", s.instrument.venue_symbol)]
+        if not symbols:
             return lambda: None
         topic = self._topics.get(parsed)
         if topic is None:
-            topic = self._topics[parsed] = _Topic(parsed, symbol)
-            self._by_symbol.setdefault(symbol.instrument.symbol, []).append(topic)
+            topic = self._topics[parsed] = _Topic(parsed, symbols)
+            self._by_symbol.setdefault(topic.symbol.instrument.symbol, []).append(topic)
         self._count += 1
         ticket = self._count
         topic.sinks[ticket] = sink
@@ -138,10 +139,10 @@ def _timely(topic: _Topic, now_ns: int) -> list[str]:
     kind, symbol, scale = topic.name.kind, topic.symbol, topic.scale
     if kind == "kline":
         return _candles(topic, now_ns)
-    if kind == "ticker":
-        return [frames.ticker(symbol, now_ns)]
-    if kind == "miniTicker":
-        return [frames.mini_ticker(symbol, now_ns)]
+    if kind in ("ticker", "miniTicker"):
+        write = frames.ticker if kind == "ticker" else frames.mini_ticker
+        said = ",".join(write(s, now_ns) for s in topic.symbols)
+        return [said if topic.name.symbol else f"[{said}]"]
     if kind == "avgPrice":
         return [frames.average(symbol, scale, average(symbol, now_ns), now_ns)]
     if kind != "depth" or topic.name.fast or not topic.news:

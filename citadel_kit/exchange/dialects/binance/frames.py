@@ -20,11 +20,14 @@ from citadel_kit.types import Side
 _STREAM: Final = re.compile(r"([a-z0-9]+)@([a-zA-Z]+)(\d*)(?:_(\w+))?(?:@(100|1000)ms)?")
 
 
+_OF_ALL: Final = {"!ticker@arr": "ticker", "!miniTicker@arr": "miniTicker"}
+
+
 class StreamName(NamedTuple):
     """One stream, read: `btcusdt@depth20@100ms` is depth, 20 levels, fast."""
 
     symbol: str
-    """As the venue writes it: BTCUSDT."""
+    """As the venue writes it: BTCUSDT; empty where the stream is of all."""
     kind: str
     levels: int = 0
     interval: str = ""
@@ -33,6 +36,8 @@ class StreamName(NamedTuple):
 
 def parse(name: str) -> StreamName | None:
     """None for a name that means nothing: the venue accepts it, and never sends anything."""
+    if name in _OF_ALL:
+        return StreamName("", _OF_ALL[name])
     match = _STREAM.fullmatch(name)
     if match is None:
         return None

@@ -110,15 +110,7 @@ def order_request(
     priced, triggered = order_type in PRICED_TYPES, order_type in TRIGGERED_TYPES
     tif = _tif(params, names, needed=priced and order_type != OrderType.LIMIT_MAKER)
     decimals = symbol.instrument.price_decimals, symbol.instrument.qty_decimals
-    quote_qty = 0
-    if order_type == OrderType.MARKET and params.has("quoteOrderQty"):
-        if params.has(names.quantity):
-            raise ApiError(-1128, "Combination of optional parameters invalid.")
-        quote_qty = _units(params, "quoteOrderQty", sum(decimals), "Invalid quote order qty.", "NOTIONAL")
-    elif params.has("quoteOrderQty"):
-        raise not_required("quoteOrderQty")
-    elif order_type == OrderType.MARKET and not params.has(names.quantity):
-        raise either("quantity", "quoteOrderQty")
+    quote_qty = _quote_qty(params, names, order_type, sum(decimals))
     for name, belongs in ((names.price, priced), (names.stop_price, triggered)):
         if belongs and not params.has(name):
             raise mandatory(name)
@@ -137,6 +129,19 @@ def order_request(
         tif=tif,
         stp=_stp(params),
     )
+
+
+def _quote_qty(params: Params, names: Names, order_type: OrderType, decimals: int) -> int:
+    """0 where the order is of a quantity."""
+    if not params.has("quoteOrderQty"):
+        if order_type == OrderType.MARKET and not params.has(names.quantity):
+            raise either("quantity", "quoteOrderQty")
+        return 0
+    if order_type != OrderType.MARKET:
+        raise not_required("quoteOrderQty")
+    if params.has(names.quantity):
+        raise ApiError(-1128, "Combination of optional parameters invalid.")
+    return _units(params, "quoteOrderQty", decimals, "Invalid quote order qty.", "NOTIONAL")
 
 
 def quantity(params: Params, name: str, decimals: int) -> int:

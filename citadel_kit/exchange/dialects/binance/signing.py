@@ -77,14 +77,7 @@ def check_signed(
 
 
 def check_time(params: Params, now_ms: int) -> None:
-    if params.has("recvWindow"):
-        window = float(str(params.text("recvWindow"))) if _is_window(params) else -1.0
-        if window < 0:
-            raise mandatory("recvWindow")
-        if window > _MAX_RECV_WINDOW_MS:
-            raise ApiError(-1131, "recvWindow must be less than 60000.")
-    else:
-        window = _RECV_WINDOW_MS
+    window = _window(params)
     stamp = params.integer("timestamp", 0)
     stamp_ms = stamp // 1000 if stamp >= _MICROSECONDS_FROM else stamp
     if stamp_ms >= now_ms + _AHEAD_MS:
@@ -93,6 +86,11 @@ def check_time(params: Params, now_ms: int) -> None:
         raise ApiError(-1021, "Timestamp for this request is outside of the recvWindow.")
 
 
-def _is_window(params: Params) -> bool:
+def _window(params: Params) -> float:
     """Milliseconds, with up to three decimals."""
-    return re.fullmatch(r"\d{1,9}(\.\d{1,3})?", params.text("recvWindow"), re.ASCII) is not None
+    text = params.text("recvWindow", str(_RECV_WINDOW_MS))
+    if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", text, re.ASCII) is None:
+        raise mandatory("recvWindow")
+    if float(text) > _MAX_RECV_WINDOW_MS:
+        raise ApiError(-1131, "recvWindow must be less than 60000.")
+    return float(text)

@@ -141,7 +141,12 @@ class _Connection:
             self._streams[name] = self._api.venue.listen_account(account, lambda e: self._tell(name, e))
 
     def _tell(self, name: str, event: AccountEvent) -> None:
-        for said in userdata.events(self._api, event):
+        told = userdata.events(self._api, event)
+        now_ms = ms(self._api.venue.now_ns())
+        if self._api.listen_keys.account(name, now_ms) is None:
+            self._streams.pop(name)()
+            told = [{"e": "listenKeyExpired", "E": now_ms, "listenKey": name}]
+        for said in told:
             text = msgspec.json.encode(said).decode()
             self._socket.send(combined(name, text) if self._wrapped else text, "account")
 

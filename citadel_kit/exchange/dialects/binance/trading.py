@@ -28,8 +28,11 @@ from citadel_kit.exchange.dialects.binance.orderparams import (
 )
 from citadel_kit.exchange.dialects.binance.text import ZERO
 from citadel_kit.exchange.venue import Symbol
-from citadel_kit.micro.matching import AccountTrade, ExchangeOrder, OrderRefused, Status
+from citadel_kit.micro.matching import AccountTrade, ExchangeOrder, OrderRefused, OrderRequest, Status
 from citadel_kit.micro.matching.filters import check
+
+Half = dict[str, Any] | ApiError | None
+"""Of a cancel-replace: its answer, its error, or not attempted."""
 
 _RESTRICTIONS: Final = {"ONLY_NEW": Status.NEW, "ONLY_PARTIALLY_FILLED": Status.PARTIALLY_FILLED}
 
@@ -113,47 +116,66 @@ def cancel_replace(api: Api, request: Request) -> dict[str, Any]:
     which = which_order(params, "cancelOrderId", "cancelOrigClientOrderId")
     new = order_request(api, request, symbol)
     shape = response_type(params, DEFAULT_RESPONSE.get(new.type, "ACK"))
-    _check_cancelable(api, request, symbol, which)
+    stop = mode == "STOP_ON_FAILURE"
+    restricted = _restriction(api, request, symbol, which)
+    if restricted is not None:
+        return _halves(restricted, None if stop else _place_half(api, symbol, new, shape))
     with refusals(NEW_ORDER_REJECTED):
-        both = api.venue.cancel_replace(
-            request.account, new, stop_on_failure=mode == "STOP_ON_FAILURE", **which
-        )
-    gone, placed = both.canceled, both.placed
-    new_half = None if both.new_refusal is None else refusal(both.new_refusal).body()
-    if placed is not None:
-        new_half = report(api, symbol, placed, shape)
-    if gone is not None:
-        cancel_half = _cancelled(api, symbol, gone)
-    else:
-        assert both.cancel_refusal is not None
-        cancel_half = refusal(both.cancel_refusal, CANCEL_REJECTED).body()
+        both = api.venue.cancel_replace(request.account, new, stop_on_failure=stop, **which)
+    cancel_half: Half = None
+    if both.canceled is not None:
+        cancel_half = _cancelled(api, symbol, both.canceled)
+    elif both.cancel_refusal is not None:
+        cancel_half = refusal(both.cancel_refusal, CANCEL_REJECTED)
+    new_half: Half = None if both.new_refusal is None else refusal(both.new_refusal)
+    if both.placed is not None:
+        new_half = report(api, symbol, both.placed, shape)
+    return _halves(cancel_half, new_half)
+
+
+def _halves(cancel_half: Half, new_half: Half) -> dict[str, Any]:
+    """Both answers as one. Raises ApiError where a half is an error, or was not attempted."""
+    halves = cancel_half, new_half
+    done = [isinstance(half, dict) for half in halves]
+    results = [
+        "NOT_ATTEMPTED" if half is None else "SUCCESS" if isinstance(half, dict) else "FAILURE"
+        for half in halves
+    ]
+    said = [half.body() if isinstance(half, ApiError) else half for half in halves]
     body = {
-        "cancelResult": _outcome(gone, both.cancel_refusal),
-        "newOrderResult": _outcome(placed, both.new_refusal),
-        "cancelResponse": cancel_half,
-        "newOrderResponse": new_half,
+        "cancelResult": results[0],
+        "newOrderResult": results[1],
+        "cancelResponse": said[0],
+        "newOrderResponse": said[1],
     }
-    if gone is not None and placed is not None:
+    if all(done):
         return body
-    if gone is None and placed is None:
+    if not any(done):
         raise ApiError(-2022, "Order cancel-replace failed.", 400, data=body)
     raise ApiError(-2021, "Order cancel-replace partially failed.", 409, data=body)
 
 
-def _outcome(done: ExchangeOrder | None, refused: OrderRefused | None) -> str:
-    if done is not None:
-        return "SUCCESS"
-    return "NOT_ATTEMPTED" if refused is None else "FAILURE"
+def _place_half(api: Api, symbol: Symbol, new: OrderRequest, shape: str) -> Half:
+    try:
+        return report(api, symbol, api.venue.place(new), shape)
+    except OrderRefused as refused:
+        return refusal(refused)
 
 
-def _check_cancelable(api: Api, request: Request, symbol: Symbol, which: dict[str, Any]) -> None:
-    """Cancel restrictions, and the cancel's own name; an unknown order is the engine's to refuse."""
+def _restriction(api: Api, request: Request, symbol: Symbol, which: dict[str, Any]) -> ApiError | None:
+    """Why the order may not be cancelled; also keeps the cancel's own name. An unknown order is the engine's
+    to refuse. Raises ApiError for what is no restriction."""
     try:
         order = find_order(symbol, request.account, which)
+        _check_restriction(request, order)
     except OrderRefused:
-        return
-    _check_restriction(request, order)
+        return None
+    except ApiError as error:
+        if error.code != CANCEL_REJECTED:
+            raise
+        return error
     _name_cancel(api, symbol, order, request.params.client_id("cancelNewClientOrderId"))
+    return None
 
 
 def amend_keep_priority(api: Api, request: Request) -> dict[str, Any]:
