@@ -24,6 +24,7 @@ from citadel_kit.errors import CitadelError, ConfigError, EngineClosed
 from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.micro.gate import GateConfig, Reason
 from citadel_kit.micro.guard import GuardConfig
+from citadel_kit.micro.limits import Budget, Limits
 from citadel_kit.micro.matching import QueueConfig
 from citadel_kit.micro.session import SessionConfig
 from citadel_kit.run.driver import Driver
@@ -31,7 +32,7 @@ from citadel_kit.run.engine import Engine, EngineConfig
 from citadel_kit.run.loop_thread import LoopThread
 from citadel_kit.run.order import Order
 from citadel_kit.run.paper import Latency, PaperBroker
-from citadel_kit.types import Fill, Instrument, MicroSnapshot, OrderIntent, OrderView, Verdict
+from citadel_kit.types import Fill, Instrument, MacroSignal, MicroSnapshot, OrderIntent, OrderView, Verdict
 
 PAST_KEPT: Final = 3_000
 PAST_EVERY_NS: Final = 100 * MILLISECOND
@@ -65,6 +66,8 @@ class HybridConnector:
         gate: GateConfig | None = None,
         guard: GuardConfig | None = None,
         quotes: QuoteConfig | None = None,
+        limits: Limits | None = None,
+        budgets: Mapping[str, Budget] | None = None,
         session: SessionConfig | None = None,
         queue: QueueConfig | None = None,
         latency: Latency | None = None,
@@ -74,19 +77,21 @@ class HybridConnector:
         self.name, self.mode, self._driver = name, driver.mode, driver
         self.instruments: Mapping[str, Instrument] = {i.venue: i for _, i in driver.feeds}
         configs = session or SessionConfig(), gate or GateConfig(), guard or GuardConfig()
-        broker = PaperBroker(
-            self.instruments.values(), latency=latency or Latency(), queue=queue or QueueConfig()
-        )
         self._engine = Engine(
             driver.feeds,
-            broker,
+            driver.broker(
+                lambda: PaperBroker(
+                    self.instruments.values(), latency=latency or Latency(), queue=queue or QueueConfig()
+                )
+            ),
             fees or {venue: driver.fees.get(venue) or settings.fees(venue) for venue in self.instruments},
-            EngineConfig(*configs, quotes or QuoteConfig()),
+            EngineConfig(*configs, quotes or QuoteConfig(), limits=limits or Limits(), budgets=budgets or {}),
             mode=driver.mode,
             feed_shows_our_orders=driver.feed_shows_our_orders,
             conversions=driver.conversions,
         )
         self._closing = False
+        self._jobs: set[asyncio.Task[Any]] = set()
         self._cause: BaseException | None = None
         self._latest = self._engine.snapshot()
         self._past: deque[MicroSnapshot] = deque(maxlen=PAST_KEPT)
@@ -142,6 +147,9 @@ class HybridConnector:
         currency · `max_chase_bps` 50, from the mid at arrival · `min_move` 1 tick before it follows ·
         `min_rest_ns` 0 · `pause_ns` 250 ms after a reject · `max_rejects` 5 in a row.
 
+        An entry carries its exit plan: `stop_bps` 500 and `target_bps` none, from the mid at arrival, or
+        `stop_price`, `target_price` · `exit_after_s` never · `exit_on_flip` True, when `signal` turns.
+
         Raises GateRefused with the gate's reasons, ConfigError for an option that can't be, EngineClosed.
         """
         return Order(self, self._call(lambda: self._engine.submit(intent, options)))
@@ -150,8 +158,17 @@ class HybridConnector:
         """Cancel one parent order. Raises ConfigError for an unknown id."""
         self._call(lambda: self._engine.cancel(parent_id))
 
+    def close_position(self, parent_id: str) -> None:
+        """Close what an entry opened, by its exit plan. Raises ConfigError for an unknown id."""
+        self._call(lambda: self._engine.close_position(parent_id))
+
+    def signal(self, signal: MacroSignal) -> None:
+        """The macro layer's newest word: positions that stand against it close, unless their plans say no."""
+        self._call(lambda: self._engine.on_signal(0 if signal.side is None else int(signal.side)))
+
     def kill(self) -> None:
         """Cancel every working order and let no entry pass until `rearm()`. Any thread may, at any time.
+        Exits of plans go on, and stops at the venues stay.
 
         Returns when the engine has done it, within milliseconds. Raises EngineClosed if it did not within
         two seconds: then it is busy, and does it as soon as it can. A closed engine has nothing to kill.
@@ -169,8 +186,13 @@ class HybridConnector:
                 raise EngineClosed("the engine is busy: the kill waits until it can act on it") from None
 
     def rearm(self) -> None:
-        """Take back a tripped guard, by hand."""
-        self._call(self._engine.rearm)
+        """Take back a tripped guard or a kill, by hand. Raises OSError where a kill file can't be written."""
+
+        def rearm() -> None:
+            self._driver.rearm()
+            self._engine.rearm()
+
+        self._call(rearm)
 
     # --- time ------------------------------------------------------------------
 
@@ -262,8 +284,8 @@ class HybridConnector:
             if self._usable:
                 self._engine.state = "closing"
             self._engine.cancel_all()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
+            for job in self._jobs:
+                job.cancel()
             await self._driver.stop()
             if self._engine.state == "closing":
                 self._engine.state = "closed"
@@ -280,6 +302,7 @@ class HybridConnector:
         self._latest = replace(self._latest, engine=self._engine.state)
         with suppress(Exception):  # it may be too broken for that: then the state has said so already
             self._engine.kill()
+            self._driver.perform()
             self._publish()
 
     def _publish(self) -> None:
@@ -291,6 +314,8 @@ class HybridConnector:
     def _kill(self) -> None:
         try:
             self._engine.kill()
+            self._driver.perform()
+            self._driver.killed()
             self._publish()
         except Exception as error:  # noqa: BLE001 - an order may not have been cancelled: say so, trade no more
             self._die(error)
@@ -306,6 +331,7 @@ class HybridConnector:
                 self._driver.catch_up()
                 return action()
             finally:
+                self._driver.perform()
                 self._publish()
 
         return self._run(on_loop)
@@ -332,6 +358,9 @@ class HybridConnector:
 
         The job's coroutine is made here: cancelled before its turn, it leaves none that nobody awaits.
         """
+        task = asyncio.current_task()
+        assert task is not None
+        self._jobs.add(task)
         try:
             return await job()
         except CitadelError:
@@ -340,6 +369,8 @@ class HybridConnector:
             self._die(error)
             what = f"the engine of {self.name!r} died of {error!r}; start a new one"
             raise EngineClosed(what, error) from error
+        finally:
+            self._jobs.discard(task)
 
 
 @atexit.register

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from citadel_kit.run.engine import Engine
+from citadel_kit.run.outbox import Outbox
+from citadel_kit.run.paper import PaperBroker
 from citadel_kit.settings import Fees
 from citadel_kit.types import Codec, Instrument
 
@@ -26,9 +28,21 @@ class Driver(Protocol):
     ) -> None:
         """`publish` a new state; `fail` when nothing attends to the books any more."""
 
+    def broker(self, paper: Callable[[], PaperBroker]) -> PaperBroker | Outbox:
+        """Where the engine's commands go: `paper()` where fills are simulated."""
+
+    def perform(self) -> None:
+        """What the engine has decided goes out."""
+
     def catch_up(self) -> None:
         """Bring the engine to the present, on its own thread, before it is asked for something."""
 
     async def play(self, seconds: float, stop: Callable[[], bool]) -> None: ...
+
+    def killed(self) -> None:
+        """The engine was killed by hand."""
+
+    def rearm(self) -> None:
+        """Take back what stops the account, beside the engine's guard."""
 
     async def stop(self) -> None: ...

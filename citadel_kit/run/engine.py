@@ -7,17 +7,20 @@ and performs what `take_effects()` returns. The same inputs in the same order gi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import nan
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from citadel_kit.clock import SECOND, iso
-from citadel_kit.errors import GateRefused
+from citadel_kit.clock import SECOND
 from citadel_kit.micro import guard
 from citadel_kit.micro.aggregator import DataAggregator, QuoteConfig
 from citadel_kit.micro.book import Book
 from citadel_kit.micro.feed import BookFeed
 from citadel_kit.micro.flow import Flow, FlowConfig, venue_view
-from citadel_kit.micro.gate import NOTHING_KNOWN, Exposure, GateConfig, judge
+from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.ledger import Ledger
+from citadel_kit.micro.limits import Budget, Limits
+from citadel_kit.micro.position import ExitConfig, PlanState
 from citadel_kit.micro.session import (
     Connect,
     Effect,
@@ -28,12 +31,16 @@ from citadel_kit.micro.session import (
     StateChanged,
     TopChanged,
 )
+from citadel_kit.run.allowance import Allowance
 from citadel_kit.run.executor import SmartOrderExecutor
-from citadel_kit.run.options import configure
+from citadel_kit.run.intake import Intake
+from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.paper import PaperBroker
+from citadel_kit.run.parent import ParentOrder
 from citadel_kit.run.watch import Watch
 from citadel_kit.settings import Fees
 from citadel_kit.types import (
+    BookReader,
     BookTop,
     Codec,
     FeedState,
@@ -41,7 +48,9 @@ from citadel_kit.types import (
     Instrument,
     MicroSnapshot,
     OrderIntent,
+    OrderReport,
     OrderView,
+    Purpose,
     VenueView,
     Verdict,
 )
@@ -55,6 +64,9 @@ class EngineConfig(NamedTuple):
     guard: guard.GuardConfig
     quotes: QuoteConfig = QuoteConfig()
     flow: FlowConfig = FlowConfig()
+    limits: Limits = Limits()
+    budgets: Mapping[str, Budget] = MappingProxyType({})
+    """Requests about orders that a venue allows; one that is not named has no budget."""
 
 
 class _Venue(NamedTuple):
@@ -77,7 +89,7 @@ class Engine:
     def __init__(
         self,
         feeds: Sequence[tuple[Codec, Instrument]],
-        broker: PaperBroker,
+        broker: PaperBroker | Outbox,
         fees: Mapping[str, Fees],
         config: EngineConfig,
         *,
@@ -111,11 +123,21 @@ class Engine:
         )
         self._venues = {i.venue: self._venue(i) for i in instruments}
         self._watch = Watch(config.guard, self.instruments)
-        ledger = Ledger(self.instruments.values(), fees)
+        self.blocked = ""
+        """Why the account opens no risk now, beside the guard; empty where it may."""
+        allowance = Allowance(config.limits, config.budgets, self._mid)
+        self._intake = Intake(config.gate, self, self.instruments, allowance, broker.stops_at)
         self._executor = SmartOrderExecutor(
-            broker, ledger, self.fills.append, self._may_go_on, shows_own=feed_shows_our_orders
+            broker,
+            Ledger(self.instruments.values(), fees),
+            self.fills.append,
+            self._intake.may_go_on,
+            shows_own=feed_shows_our_orders,
+            allowance=allowance,
+            start_exit=self._intake.start_exit,
+            on_new=broker.new_parent,
         )
-        self.verdict: Verdict | None = None
+        self._intake.serve(self._executor)
         self._effects: list[tuple[str, Effect]] = []
 
     # --- inputs from venues ------------------------------------------------------------------
@@ -153,39 +175,62 @@ class Engine:
             self._obey_guard()
         self._executor.on_timer(self.now_ns)
 
+    def report(self, parent_id: str, report: OrderReport, now_ns: int, base_fee: int = 0) -> None:
+        """What a real account's broker says of an order; booked before it comes here.
+
+        `base_fee`: what the venue kept of a fill, in quantity units.
+        """
+        self.advance(now_ns)
+        self._executor.on_report(parent_id, report, self.now_ns, base_fee)
+
     # --- inputs from people and the macro layer ----------------------------------------
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The gate's last word, to `judge` or `submit`."""
+        return self._intake.verdict
 
     def judge(self, intent: OrderIntent) -> Verdict:
         """What the gate says to this intent now; kept, with its time, as `verdict`."""
-        said = judge(self._config.gate, intent, self.snapshot(), self.now_ns, self._exposure(intent))
-        self.verdict = said._replace(text=f"{said.text} ({iso(self.now_ns)[11:19]} UTC)")
-        return said
+        return self._intake.judge(intent)
 
     def submit(self, intent: OrderIntent, options: Mapping[str, Any]) -> str:
         """Ask the gate, then chase; the parent's id. Raises GateRefused, or ConfigError for a bad option.
 
-        `options` are those of `chase.configure`, with `deadline_s` from now in place of `deadline_ns`.
+        `options` are those of `chase.configure`, with `deadline_s` from now in place of `deadline_ns`, and
+        for an entry those of `run.options.plan_of`.
         """
-        verdict = self.judge(intent)
-        if not verdict.allowed:
-            raise GateRefused(verdict.reasons, verdict.text)
-        instrument = self.instruments[intent.venue]
-        config = configure(instrument, intent, options, self.now_ns)
-        book = self.sessions[intent.venue].feeds[intent.symbol].book
-        return self._executor.submit(intent, instrument, config, book.top(), self.now_ns, book).parent_id
+        return self._intake.submit(intent, options).parent_id
+
+    def on_signal(self, side: int) -> None:
+        """The macro layer's newest word: plans that close on a flip look at it. 0: flat."""
+        self._executor.on_signal(side, self.now_ns)
+
+    def block(self, why: str) -> None:
+        """The account opens no risk for this reason; empty: it may."""
+        self.blocked = why
+
+    def guard_again(self, order: ParentOrder, plan: ExitConfig, state: PlanState) -> None:
+        """Take up the exit plan of an earlier run's entry, whose position is still open."""
+        self._executor.guard_again(order, plan, state, self.now_ns)
+
+    def close_position(self, parent_id: str) -> None:
+        """Close what an entry opened, by its exit plan. Raises ConfigError where it has none."""
+        self._executor.close_position(parent_id, self.now_ns)
 
     def cancel(self, parent_id: str) -> None:
         self._executor.cancel(parent_id, self.now_ns)
 
     def kill(self) -> None:
-        """Trip the guard: every working order is cancelled and no entry passes until `rearm`."""
+        """Trip the guard: no entry passes until `rearm`, and every working order is cancelled but the exits
+        of plans. Stops at the venue stay."""
         self._watch.trip(self.now_ns)
-        self.verdict = None  # what the gate said before is no longer true
-        self.cancel_all()
+        self._intake.verdict = None  # what the gate said before is no longer true
+        self._executor.cancel_all(self.now_ns)
 
     def cancel_all(self) -> None:
         """Cancel every working order. Every one is tried; the first failure is raised after that."""
-        self._executor.cancel_all(self.now_ns)
+        self._executor.cancel_all(self.now_ns, exits_too=True)
 
     def rearm(self) -> None:
         self._watch.rearm(self.now_ns)
@@ -211,6 +256,23 @@ class Engine:
     def order(self, parent_id: str) -> OrderView:
         return self._executor.view(parent_id)
 
+    def knows(self, parent_id: str) -> bool:
+        return self._executor.parent(parent_id) is not None
+
+    def opens(self, parent_id: str) -> bool:
+        """Is it an entry?"""
+        order = self._executor.parent(parent_id)
+        return order is None or order.intent.purpose == Purpose.ENTRY
+
+    @property
+    def is_working(self) -> bool:
+        """Is any parent not finished? Stops may rest besides."""
+        return self._executor.is_working
+
+    def at_work(self) -> set[tuple[str, int]]:
+        """Parent and order id of all that is, or may be, at a venue."""
+        return self._executor.at_work()
+
     def is_finished(self, parent_id: str) -> bool:
         return self._executor.is_finished(parent_id)
 
@@ -223,11 +285,33 @@ class Engine:
             self.mode,
             quotes.quote(now_ns),
             tuple([self._view(venue) for venue in self._venues]),
-            self._watch.says,
+            self.blocked or self._watch.says,
             self._executor.views(),
             self.state,
             quotes.opportunities(now_ns),
         )
+
+    def glimpse(self, venue: str) -> MicroSnapshot:
+        """What the gate looks at, and neither other venues nor orders."""
+        return MicroSnapshot(
+            asof_ns=self.now_ns,
+            symbol=self.symbol,
+            mode=self.mode,
+            quote=self._aggregator.quote(self.now_ns),
+            venues=(self._view(venue),),
+            guard=self.blocked or self._watch.says,
+            orders=(),
+            engine=self.state,
+        )
+
+    def book(self, venue: str) -> BookReader:
+        """The venue's book, whatever its state."""
+        return self._venues[venue].book
+
+    def _mid(self) -> float:
+        """NaN where the global quote is missing or crossed."""
+        quote = self._aggregator.quote(self.now_ns)
+        return nan if quote.crossed else quote.mid
 
     def _venue(self, instrument: Instrument) -> _Venue:
         session = self.sessions[instrument.venue]
@@ -284,41 +368,11 @@ class Engine:
         self._broker.on_book_lost(venue, self.now_ns)
         self._executor.on_no_book(venue, self.now_ns)
 
-    def _exposure(self, intent: OrderIntent) -> Exposure:
-        try:
-            ask = self.sessions[intent.venue].feeds[intent.symbol].book.top().ask
-            return Exposure(
-                position=self._executor.ledger.position(intent.venue).qty,
-                reducing=self._executor.reducing(intent.venue),
-                signal_used=intent.signal is not None and self._executor.has_used(intent.signal),
-                notional=self.instruments[intent.venue].notional(ask, intent.qty),
-                inverse=self.instruments[intent.venue].inverse,
-            )
-        except Exception:  # noqa: BLE001 - the gate says what is wrong with the intent, and blocks
-            return NOTHING_KNOWN
-
-    def _may_go_on(self, intent: OrderIntent) -> bool:
-        """An entry at work is asked again; that its own signal is in use is no news.
-
-        The gate is shown what it looks at, and neither other venues nor orders: this is asked at every top.
-        """
-        held = self._exposure(intent)._replace(signal_used=False)
-        seen = MicroSnapshot(
-            asof_ns=self.now_ns,
-            symbol=self.symbol,
-            mode=self.mode,
-            quote=self._aggregator.quote(self.now_ns),
-            venues=(self._view(intent.venue),),
-            guard=self._watch.says,
-            orders=(),
-            engine=self.state,
-        )
-        return judge(self._config.gate, intent, seen, self.now_ns, held).allowed
-
     def _obey_guard(self) -> None:
         """PAUSE pulls entries, REDUCE and FLATTEN end them. What is open is for its exit plan to close."""
-        self.verdict = None
+        self._intake.verdict = None
         if self._watch.state.step >= guard.GuardStep.REDUCE:
             self._executor.cancel_all(self.now_ns, entries_only=True)
         elif self._watch.state.step == guard.GuardStep.PAUSE:
             self._executor.hold_entries(self.now_ns)
+        self._executor.on_guard(self._watch.state.step, self.now_ns)

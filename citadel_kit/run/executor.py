@@ -6,17 +6,19 @@ It owns the order of events and no rule: what to do is `micro.chase`'s word.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from math import nan
-from typing import Final
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.micro import chase
+from citadel_kit.micro import chase, position
 from citadel_kit.micro.ledger import Ledger
+from citadel_kit.micro.position import ExitConfig
+from citadel_kit.run.allowance import Allowance
+from citadel_kit.run.parent import ParentOrder, view
+from citadel_kit.run.plans import Plans, StartExit
 from citadel_kit.types import (
+    FIRST_STOP_ID,
     BookReader,
     BookTop,
-    Broker,
+    Command,
     CommandKind,
     Fill,
     Instrument,
@@ -25,23 +27,12 @@ from citadel_kit.types import (
     OrderReport,
     OrderView,
     Purpose,
+    RejectReason,
+    ReportKind,
+    Side,
+    StopBroker,
+    StopCommand,
 )
-
-
-@dataclass(slots=True, kw_only=True)
-class ParentOrder:
-    """One intent on its way: the chase's state, and the facts that came back."""
-
-    parent_id: str
-    intent: OrderIntent
-    instrument: Instrument
-    config: chase.ChaseConfig
-    state: chase.ChaseState
-    submitted_ns: int
-    finished_ns: int = 0
-    fills: list[Fill] = field(default_factory=list)
-    shown: OrderView | None = None
-    """As plain data, once it was asked for; None after any change."""
 
 
 class SmartOrderExecutor:
@@ -49,21 +40,28 @@ class SmartOrderExecutor:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: StopBroker,
         ledger: Ledger,
         on_fill: Callable[[Fill], None],
         may_go_on: Callable[[OrderIntent], bool],
         *,
         shows_own: bool = True,
+        allowance: Allowance | None = None,
+        start_exit: StartExit | None = None,
+        on_new: Callable[[ParentOrder, ExitConfig | None], None] = lambda order, plan: None,
     ) -> None:
         """`may_go_on`: does the gate still allow this entry? Asked before each decision that could place.
 
         `shows_own`: do the books include our orders? Then their sizes are taken off what a chase follows.
+        `start_exit`: submits an exit that a plan asks for, where the gate allows it; plans need it.
+        `on_new` hears of each parent before its first command.
         """
         self.ledger, self._shows_own = ledger, shows_own
         self._broker, self._on_fill, self._may_go_on = broker, on_fill, may_go_on
+        self._allowance, self._on_new = allowance or Allowance(), on_new
         self._orders: dict[str, ParentOrder] = {}
         self._working: dict[str, ParentOrder] = {}
+        self._plans = Plans(start_exit, self.cancel, self._send_stop)
 
     # --- inputs ------------------------------------------------------------------
 
@@ -75,37 +73,62 @@ class SmartOrderExecutor:
         top: BookTop,
         now_ns: int,
         book: BookReader | None = None,
+        *,
+        plan: ExitConfig | None = None,
+        group: str = "",
+        parent_id: str = "",
     ) -> ParentOrder:
         """Take an intent the gate allowed. Raises ConfigError for a quantity no venue could fill.
 
-        `book`: where `top` comes from, to look behind it.
+        `book`: where `top` comes from, to look behind it. `plan`: how what it opens is guarded and closed.
         """
         if config.qty % instrument.lot:
             raise ConfigError("qty", f"{config.qty} is not a multiple of the lot {instrument.lot}")
         if config.qty * top.ask * 2 >= 1 << 62:  # twice: no bound lets a chase go so far
             raise ConfigError("qty", "the order's value does not fit 62 bits", "Split the order")
         order = ParentOrder(
-            parent_id=f"p{len(self._orders) + 1}",
+            parent_id=parent_id or self._next_id(),
             intent=intent,
             instrument=instrument,
             config=config,
             state=chase.start(config, chase.plain_touch(top)),
             submitted_ns=now_ns,
+            group=group,
         )
+        order.trace.on_top(now_ns, top)
         self._orders[order.parent_id] = self._working[order.parent_id] = order
+        self._on_new(order, plan)
+        if plan is not None:
+            self._plans.add(order, plan, position.fresh(now_ns), now_ns)
         seen = self._touch(order, top, book)
         self._step(order, chase.on_top(config, order.state, seen), now_ns)
         return order
+
+    def guard_again(
+        self, order: ParentOrder, plan: ExitConfig, state: position.PlanState, now_ns: int
+    ) -> None:
+        """Take up the plan of an earlier run's entry, which has ended and still has a position."""
+        self._orders[order.parent_id] = order
+        self._on_new(order, plan)
+        signed = int(order.intent.side) * position.position(state)
+        self.ledger.carry_over(order.instrument.venue, signed, order.state.twice_arrival_mid // 2)
+        self._plans.add(order, plan, state, now_ns)
 
     def on_top(self, venue: str, top: BookTop, now_ns: int, book: BookReader | None) -> None:
         """A new top of `book`; without it nothing is known behind the touch, and nothing of ours in it.
 
         An entry that the gate would refuse now is pulled, and goes on when the gate allows it again.
         """
+        if self._plans:
+            self._plans.on_top(venue, top, now_ns)
         if not self._working:
             return
         for order in self._at(venue):
-            if order.intent.purpose == Purpose.ENTRY and not self._may_go_on(order.intent):
+            order.trace.on_top(now_ns, top)
+            opens = order.intent.purpose == Purpose.ENTRY
+            if self._allowance.waits(venue, opens, now_ns):
+                continue  # a top is state: the next one that the venue's rate leaves room for will do
+            if opens and not self._may_go_on(order.intent):
                 step = chase.on_held(order.config, order.state, now_ns)
             else:
                 step = chase.on_top(order.config, order.state, self._touch(order, top, book))
@@ -115,30 +138,66 @@ class SmartOrderExecutor:
         """The venue's book is not LIVE: nothing is chased there."""
         for order in self._at(venue):
             self._step(order, chase.on_no_book(order.config, order.state, now_ns), now_ns)
+        self._plans.on_no_book(venue, now_ns)
 
-    def on_report(self, parent_id: str, report: OrderReport, now_ns: int) -> None:
-        """A report of the broker; a fill is booked once, whatever the order and number of its reports."""
+    def on_report(self, parent_id: str, report: OrderReport, now_ns: int, base_fee: int = 0) -> None:
+        """A report of the broker; a fill is booked once, whatever the order and number of its reports.
+
+        `base_fee`: what the venue kept of a fill, in quantity units.
+        """
         order = self._order(parent_id)
-        fill = self.ledger.on_report(order.instrument.venue, parent_id, order.intent.side, report)
+        is_stop = report.order_id >= FIRST_STOP_ID
+        side = Side(-order.intent.side) if is_stop else order.intent.side
+        fill = self.ledger.on_report(order.instrument.venue, parent_id, side, report, base_fee)
+        order.trace.on_report(report, booked=fill is not None)
         if fill is not None:
-            order.fills.append(fill)
+            order.base_fee += base_fee
+            if not is_stop:
+                order.fills.append(fill)
             self._on_fill(fill)
-        self._step(order, chase.on_report(order.config, order.state, report), now_ns)
+            if order.intent.purpose != Purpose.ENTRY and self._plans.of(order.group) is None:
+                self._plans.on_outside(fill.venue, int(side), fill.qty, now_ns)
+        if is_stop:
+            self._plans.on_stop_report(parent_id, report, now_ns)
+        else:
+            self._step(order, chase.on_report(order.config, order.state, report), now_ns)
 
     def on_timer(self, now_ns: int) -> None:
         for order in list(self._working.values()):
             self._step(order, chase.on_timer(order.config, order.state, now_ns), now_ns)
+        if self._plans:
+            self._plans.on_timer(now_ns)
+
+    def on_signal(self, side: int, now_ns: int) -> None:
+        """The macro layer's newest word, for the plans that close on a flip; 0: flat."""
+        self._plans.on_signal(side, now_ns)
+
+    def on_guard(self, step: int, now_ns: int) -> None:
+        """At FLATTEN every plan closes."""
+        self._plans.on_guard(step, now_ns)
+
+    def close_position(self, parent_id: str, now_ns: int) -> None:
+        """Close what an entry opened, by its exit plan. Raises ConfigError where it has none."""
+        if self._plans.of(self._order(parent_id).parent_id) is None:
+            what = f"{parent_id!r} has no exit plan"
+            raise ConfigError("parent_id", what, "Submit an intent of purpose EXIT instead")
+        self._plans.close(parent_id, now_ns)
 
     def cancel(self, parent_id: str, now_ns: int) -> None:
         """Cancel one parent. Raises ConfigError for an id that was never given."""
         order = self._order(parent_id)
         self._step(order, chase.cancel(order.config, order.state, now_ns), now_ns)
 
-    def cancel_all(self, now_ns: int, *, entries_only: bool = False) -> None:
-        """Cancel every parent, or those that would open risk. One that fails does not spare the others."""
+    def cancel_all(self, now_ns: int, *, entries_only: bool = False, exits_too: bool = False) -> None:
+        """Cancel every parent but the exits of plans, which make risk smaller; with `exits_too` those as
+        well, and with `entries_only` no more than what would open risk. One that fails does not spare the
+        others. Stops at the venue stay in any case.
+        """
         failures: list[Exception] = []
         for order in list(self._working.values()):
             if entries_only and order.intent.purpose != Purpose.ENTRY:
+                continue
+            if not exits_too and self._plans.of(order.group) is not None:
                 continue
             try:
                 self.cancel(order.parent_id, now_ns)
@@ -156,21 +215,41 @@ class SmartOrderExecutor:
     # --- facts ------------------------------------------------------------------
 
     def reducing(self, venue: str) -> int:
-        """Not yet filled quantity of working reductions and exits."""
-        return sum(
+        """Not yet filled quantity of working reductions and exits, and of stops that rest."""
+        orders = sum(
             order.config.qty - order.state.filled
             for order in self._at(venue)
             if order.intent.purpose != Purpose.ENTRY
         )
+        return orders + self._plans.reducing(venue)
 
-    def has_used(self, signal: MacroSignal) -> bool:
-        """Does an entry on this signal work, or has one filled?"""
+    def open_notional(self, instrument: Instrument, price: int, but: ParentOrder | None = None) -> float:
+        """Of positions and of what working entries may yet fill, over all venues, at this price of one."""
+        working = [
+            order.instrument.notional(
+                order.state.twice_arrival_mid // 2, order.config.qty - order.state.filled
+            )
+            for order in self._working.values()
+            if order.intent.purpose == Purpose.ENTRY and order is not but
+        ]
+        return self.ledger.gross(instrument.price(price)) + sum(working)
+
+    def has_used(self, signal: MacroSignal, but_group: str = "") -> bool:
+        """Does an entry on this signal work, or has one filled? Slices of one order are one entry."""
         return any(
             order.intent.signal is not None
+            and (not but_group or order.group != but_group)
             and order.intent.signal.asof_ns == signal.asof_ns
             and (order.finished_ns == 0 or order.state.filled > 0)
             for order in self._orders.values()
         )
+
+    def parent(self, parent_id: str) -> ParentOrder | None:
+        return self._orders.get(parent_id)
+
+    @property
+    def is_working(self) -> bool:
+        return bool(self._working)
 
     def is_finished(self, parent_id: str) -> bool:
         """Raises ConfigError for an id that was never given."""
@@ -178,11 +257,16 @@ class SmartOrderExecutor:
 
     def view(self, parent_id: str) -> OrderView:
         """Raises ConfigError for an id that was never given."""
-        return view(self._order(parent_id))
+        return view(self._order(parent_id), self._plans.says(parent_id))
 
     def views(self) -> tuple[OrderView, ...]:
         """All parent orders of this run, oldest first."""
-        return tuple([view(order) for order in self._orders.values()])
+        return tuple([view(order, self._plans.says(name)) for name, order in self._orders.items()])
+
+    def at_work(self) -> set[tuple[str, int]]:
+        """Parent and order id of all that is, or may be, at a venue."""
+        working = {(o.parent_id, o.state.order.order_id) for o in self._working.values()}
+        return working | {(entry.parent_id, number) for entry, number in self._plans.resting_stops()}
 
     # --- inside ------------------------------------------------------------------
 
@@ -204,62 +288,36 @@ class SmartOrderExecutor:
         return chase.touch_of(top, book, side, own)
 
     def _step(self, order: ParentOrder, step: chase.Step, now_ns: int) -> None:
-        order.state, order.shown = step.state, None
+        filled, order.state, order.shown = order.state.filled, step.state, None
         command = step.command
         if command.kind != CommandKind.NONE:
+            order.refusal = self._kept_back(order, command, now_ns)
+            if order.refusal:  # it never left: to the chase this is a reject
+                reason = RejectReason.VENUE.value
+                report = OrderReport(ReportKind.REJECT, command.order_id, now_ns, 0, 0, 0, False, reason)
+                self._step(order, chase.on_report(order.config, order.state, report), now_ns)
+                return
+            self._allowance.went_out(order, command, now_ns)
+            order.trace.on_command(now_ns, command)
             self._broker.send(order.instrument.venue, order.parent_id, command, now_ns)
-        if order.state.phase >= chase.Phase.FILLED and order.finished_ns == 0:
+        ended = order.state.phase >= chase.Phase.FILLED and order.finished_ns == 0
+        if ended:
             order.finished_ns = now_ns
             self._working.pop(order.parent_id, None)
+        if self._plans and (ended or order.state.filled != filled):
+            self._plans.on_parent(order, now_ns)
 
+    def _kept_back(self, order: ParentOrder, command: Command, now_ns: int) -> str:
+        """Which of our own limits it would break; empty: none. Only a PLACE can: an AMEND that a chase sends
+        moves an order that was looked at, within its bound."""
+        if command.kind != CommandKind.PLACE:
+            return ""
+        besides = self.open_notional(order.instrument, command.price, order)
+        return self._allowance.refuses(order, command, besides, now_ns)
 
-_STATUS: Final = {
-    chase.Phase.FILLED: "filled",
-    chase.Phase.CANCELLED: "cancelled",
-    chase.Phase.EXPIRED: "expired",
-    chase.Phase.FAILED: "failed",
-}
+    def _send_stop(self, entry: ParentOrder, command: Command | StopCommand, now_ns: int) -> None:
+        self._allowance.went_out(entry, command, now_ns)
+        self._broker.send(entry.instrument.venue, entry.parent_id, command, now_ns)
 
-
-def _note(state: chase.ChaseState, phase: chase.Phase) -> str:
-    """What it does now, or why it ended."""
-    if phase < chase.Phase.FILLED and state.cancel_wanted:
-        return "cancelling: the venue's word is awaited"
-    return chase.END_TEXT[chase.EndReason(state.reason)] or phase.name.lower()
-
-
-def view(order: ParentOrder) -> OrderView:
-    """A parent order as plain data."""
-    if order.shown is None:
-        order.shown = _view(order)
-    return order.shown
-
-
-def _view(order: ParentOrder) -> OrderView:
-    instrument, state = order.instrument, order.state
-    phase = chase.Phase(state.phase)
-    filled = sum(fill.qty for fill in order.fills)
-    average = sum(fill.price * fill.qty for fill in order.fills) / filled if filled else nan
-    arrival = state.twice_arrival_mid / 2
-    resting = chase.Phase.RESTING <= phase < chase.Phase.FILLED
-    return OrderView(
-        parent_id=order.parent_id,
-        venue=instrument.venue,
-        symbol=instrument.symbol,
-        side=order.intent.side,
-        purpose=order.intent.purpose,
-        forced=order.intent.forced,
-        status=_STATUS.get(phase, "working"),
-        note=_note(state, phase),
-        qty=instrument.qty(order.config.qty),
-        filled=instrument.qty(filled),
-        remaining=instrument.qty(order.config.qty - filled),
-        working_price=instrument.price(state.order.price) if resting else nan,
-        arrival_mid=arrival / 10**instrument.price_decimals if arrival else nan,
-        average_price=average / 10**instrument.price_decimals,
-        slippage_bps=int(order.intent.side) * (average - arrival) / arrival * 10_000 if arrival else nan,
-        fees=sum(fill.fee for fill in order.fills),
-        reprices=state.reprices,
-        submitted_ns=order.submitted_ns,
-        finished_ns=order.finished_ns,
-    )
+    def _next_id(self) -> str:
+        return f"p{sum(not order.group for order in self._orders.values()) + 1}"

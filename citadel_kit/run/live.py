@@ -1,4 +1,4 @@
-"""The live driver: public streams of real venues in real time. Fills are simulated, so the mode is PAPER.
+"""The live driver: public streams of real venues in real time. Without an account fills are simulated.
 
 It hands the engine what happened and performs what the sessions ask for; when to subscribe, what to trust and
 when to reconnect is `micro.session`'s to say. A connection that can't be opened, one that ends, and a book
@@ -22,7 +22,10 @@ from citadel_kit.io.reach import REACH_S
 from citadel_kit.io.stream import PONG, Inbox, StreamConfig, connect
 from citadel_kit.micro import flow
 from citadel_kit.micro.session import Connect, FetchSnapshot, Send
+from citadel_kit.run.account import Account
 from citadel_kit.run.engine import Engine
+from citadel_kit.run.outbox import Outbox
+from citadel_kit.run.paper import PaperBroker
 from citadel_kit.types import Codec, Instrument
 from citadel_kit.venues import Endpoints, codec, endpoints
 
@@ -49,10 +52,10 @@ class LiveDriver:
 
     `at`: other addresses than the venues' own. `snapshot_gap_s`: between two requests for a book snapshot of
     one venue; each costs 50 of the 6,000 request weights a minute that Binance allows.
-    """
 
-    mode = "PAPER"
-    feed_shows_our_orders = False
+    `account`: where orders go. Without one the mode is PAPER and fills are simulated. Its venues must be
+    among those watched here; an intent is for one of them.
+    """
 
     def __init__(
         self,
@@ -65,12 +68,18 @@ class LiveDriver:
         snapshot_gap_s: float = 1.0,
         stream: StreamConfig | None = None,
         draw: Callable[[], float] = random.random,
+        account: Account | None = None,
     ) -> None:
         names = list(dict.fromkeys(v if isinstance(v, str) else v.venue for v in venues))
         if not names:
             raise ConfigError("venues", "none is named", 'Give some, as ("binance", "kraken")')
         if len(names) < len(venues):
             raise ConfigError("venues", f"one is named twice: {', '.join(names)}")
+        if account is not None and not set(account.venues) <= set(names):
+            raise ConfigError("account", f"it trades {', '.join(account.venues)}", "Name them as `venues`")
+        self._account, self._outbox = account, None if account is None else account.outbox()
+        self.mode = "PAPER" if account is None else account.mode
+        self.feed_shows_our_orders = account is not None
         self._ccxt = {feed.venue: feed for feed in venues if isinstance(feed, CcxtFeed)}
         self._at = {v: (at or {}).get(v) or endpoints(v) for v in names if v not in self._ccxt}
         wanted = _wanted(names, symbol, conversions or {})
@@ -104,6 +113,8 @@ class LiveDriver:
             while not all(link.reached for link in self._links.values()):
                 self._check()
                 await asyncio.sleep(_STEP_S)
+            if self._account is not None and self._outbox is not None:
+                await self._account.start(engine, self._outbox, self.perform)
         except BaseException:
             await self.stop()
             raise
@@ -125,6 +136,8 @@ class LiveDriver:
 
     async def stop(self) -> None:
         """Close every connection. Reports still under way arrive; then nothing more happens."""
+        if self._account is not None:
+            await self._account.stop()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -134,6 +147,17 @@ class LiveDriver:
             link.end(now_ns)
         self._engine.drain(seconds=10.0)
         self._failure = self._failure or EngineClosed("the live market was left; start again for another run")
+
+    def broker(self, paper: Callable[[], PaperBroker]) -> PaperBroker | Outbox:
+        return self._outbox or paper()
+
+    def killed(self) -> None:
+        if self._account is not None:
+            self._account.kill()
+
+    def rearm(self) -> None:
+        if self._account is not None:
+            self._account.rearm()
 
     # --- for its links ---
 
@@ -145,7 +169,9 @@ class LiveDriver:
         return task
 
     def perform(self) -> None:
-        """What the sessions ask for, each by its own link."""
+        """What the sessions ask for, each by its own link; orders first."""
+        if self._account is not None:
+            self._account.perform()
         for venue, effect in self._engine.take_effects():
             link = self._links[venue]
             if isinstance(effect, Send):
@@ -187,6 +213,8 @@ class LiveDriver:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_NS / clock.SECOND)
+            if self._account is not None:
+                self._account.look()
             self.catch_up()
 
     def _check(self) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from inspect import signature
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from citadel_kit.clock import SECOND
 from citadel_kit.errors import ConfigError
-from citadel_kit.micro import chase
+from citadel_kit.micro import chase, position
+from citadel_kit.micro.position import ExitConfig
 from citadel_kit.types import Instrument, OrderIntent, to_units
+
+PLAN: Final = ("stop_bps", "stop_price", "target_bps", "target_price", "exit_after_s", "exit_on_flip")
+_BEYOND_BPS: Final = 100
+"""How far a stop's limit price lies beyond its trigger, where the venue takes none at market."""
 
 
 def configure(
@@ -20,7 +25,7 @@ def configure(
 
     `limit_price` is in the quote currency, as people write prices. An entry never outlives its signal.
     """
-    known = dict(options)
+    known = {name: value for name, value in options.items() if name not in PLAN}
     deadline_s = known.pop("deadline_s", 60.0)
     if not (isinstance(deadline_s, int | float) and 0 < deadline_s < 1e9):
         raise ConfigError("deadline_s", f"{deadline_s!r} is not a positive number of seconds")
@@ -36,7 +41,7 @@ def configure(
     names = [name for name in signature(chase.configure).parameters if name not in ours]
     unknown = sorted(known.keys() - set(names))
     if unknown:
-        hint = f"There are: deadline_s, {', '.join(names)}"
+        hint = f"There are: deadline_s, {', '.join([*names, *PLAN])}"
         raise ConfigError("options", f"no such option: {', '.join(unknown)}", hint)
     return chase.configure(
         instrument,
@@ -48,8 +53,71 @@ def configure(
     )
 
 
-def _price_units(instrument: Instrument, price: Any) -> int:
+class Stops(NamedTuple):
+    """What a broker does with protective stops at a venue."""
+
+    rest: bool = False
+    at_market: bool = True
+    """Without a limit price, too."""
+
+
+def plan_of(
+    instrument: Instrument,
+    intent: OrderIntent,
+    options: Mapping[str, Any],
+    mid: float,
+    now_ns: int,
+    stops: Stops,
+) -> ExitConfig:
+    """The exit plan of an entry. Raises ConfigError naming the option that can't be.
+
+    `stop_bps` 500 and `target_bps` 0 (none) count from the mid at arrival, `mid` in price units; `stop_price`
+    and `target_price`, in the quote currency, replace them. `exit_after_s` 0 (never), `exit_on_flip` True."""
+    side, tick = int(intent.side), instrument.tick
+
+    def level(name: str, default_bps: float, sign: int) -> int:
+        if options.get(f"{name}_price") is not None:
+            return _price_units(instrument, options[f"{name}_price"], f"{name}_price")
+        bps = options.get(f"{name}_bps", default_bps)
+        if not (isinstance(bps, int | float) and 0 <= bps < 10_000):
+            raise ConfigError(f"{name}_bps", f"{bps!r} is not a distance from 0 to below 10,000 bps")
+        return round(mid * (1 + sign * side * bps / 1e4) / tick) * tick if bps else 0
+
+    seconds = options.get("exit_after_s", 0.0)
+    if not (isinstance(seconds, int | float) and 0 <= seconds < 1e9):
+        raise ConfigError("exit_after_s", f"{seconds!r} is not a number of seconds, 0 or more")
+    stop = level("stop", 500.0, -1)
+    beyond = round(stop * (1 - side * _BEYOND_BPS / 1e4) / tick) * tick
+    return position.configure(
+        instrument,
+        side=intent.side,
+        stop_price=stop,
+        stop_limit=0 if stops.at_market or not stops.rest else beyond,
+        target_price=level("target", 0.0, 1),
+        deadline_ns=now_ns + int(seconds * SECOND) if seconds else 0,
+        on_flip=bool(options.get("exit_on_flip", True)),
+        rests=stops.rest,
+    )
+
+
+def exit_chase(
+    instrument: Instrument, intent: OrderIntent, now_ns: int, *, urgent: bool
+) -> chase.ChaseConfig:
+    """How a plan's exit works: an urgent one takes at once, within 100 bps of the touch; any other chases for
+    ten seconds before it does. What is left then is the next exit's."""
+    return chase.configure(
+        instrument,
+        side=intent.side,
+        qty=intent.qty,
+        max_chase_bps=1_000,
+        deadline_ns=now_ns if urgent else now_ns + 10 * SECOND,
+        on_deadline=chase.OnDeadline.TAKE,
+        take_slippage_bps=100,
+    )
+
+
+def _price_units(instrument: Instrument, price: Any, name: str = "limit_price") -> int:
     try:
         return to_units(format(Decimal(str(price)), "f"), instrument.price_decimals)
     except (InvalidOperation, ValueError) as error:
-        raise ConfigError("limit_price", f"{price!r} is no price of {instrument.symbol}: {error}") from None
+        raise ConfigError(name, f"{price!r} is no price of {instrument.symbol}: {error}") from None

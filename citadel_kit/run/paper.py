@@ -19,20 +19,22 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import NamedTuple
 
-import numpy as np
-
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro.matching import QueueConfig, Resting, crosses, on_level, on_trade, rest, take
+from citadel_kit.micro.position import ExitConfig
+from citadel_kit.run.options import Stops
+from citadel_kit.run.parent import ParentOrder
+from citadel_kit.run.taken import Taken
 from citadel_kit.types import (
     BookReader,
     Command,
     CommandKind,
     Instrument,
-    Levels,
     OrderReport,
     RejectReason,
     ReportKind,
     Side,
+    StopCommand,
     TimeInForce,
     Trade,
 )
@@ -67,36 +69,6 @@ class _Report(NamedTuple):
     report: OrderReport
 
 
-class _Taken:
-    """What our orders took of the levels shown, by (side, price), each with what was shown there then."""
-
-    def __init__(self) -> None:
-        self._taken: dict[tuple[int, int], tuple[int, int]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._taken)
-
-    def left(self, side: int, price: int, shown: int) -> int:
-        then, taken = self._taken.get((side, price), (shown, 0))
-        return max(shown - taken, 0) if then == shown else shown
-
-    def add(self, side: int, price: int, shown: int, qty: int) -> None:
-        self._taken[side, price] = shown, qty + shown - self.left(side, price, shown)
-
-    def levels(self, side: int, shown: Levels) -> Levels:
-        """The levels shown, less what we took."""
-        if not self._taken:
-            return shown
-        rows = [(price, self.left(side, price, qty)) for price, qty in shown.tolist()]
-        return np.array(rows, np.int64).reshape(-1, 2)
-
-    def forget(self, book: BookReader) -> None:
-        """Drop what the market has changed since."""
-        for (side, price), (shown, _) in list(self._taken.items()):
-            if book.qty_at(side, price) != shown:
-                del self._taken[side, price]
-
-
 class _Venue:
     """One venue's side of the wire. `orders` stand in the order of their arrival."""
 
@@ -106,7 +78,7 @@ class _Venue:
         self.orders: dict[tuple[str, int], Resting] = {}
         self.totals: dict[tuple[str, int], int] = {}
         """Filled, of the orders that are gone."""
-        self.taken = _Taken()
+        self.taken = Taken()
         self.last_arrival_ns = 0
         self.last_report_ns = 0
 
@@ -135,8 +107,19 @@ class PaperBroker:
         self._reports: list[_Report] = []
         self._numbers = count()
 
-    def send(self, venue: str, parent_id: str, command: Command, now_ns: int) -> None:
-        """Raises ConfigError for a venue it was not given."""
+    def stops_at(self, venue: str) -> Stops:
+        """None rests: a plan's stop is guarded by the engine here."""
+        return Stops()
+
+    def new_parent(self, order: ParentOrder, plan: ExitConfig | None) -> None:
+        """Nothing is kept of it: what a simulation does is for nobody to reconcile."""
+
+    def send(self, venue: str, parent_id: str, command: Command | StopCommand, now_ns: int) -> None:
+        """Raises ConfigError for a venue it was not given, and for a protective stop."""
+        if isinstance(command, StopCommand):
+            raise ConfigError(
+                "stop", "no stop rests at the paper broker", "Configure the plan with rests=False"
+            )
         if command.kind == CommandKind.NONE:
             return
         at = self._venue(venue)

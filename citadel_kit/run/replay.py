@@ -11,6 +11,7 @@ from citadel_kit.errors import ConfigError
 from citadel_kit.micro import flow
 from citadel_kit.micro.session import Connect, FetchSnapshot
 from citadel_kit.run.engine import Engine
+from citadel_kit.run.paper import PaperBroker
 from citadel_kit.settings import Fees
 from citadel_kit.types import Frame, Instrument, MarketSource
 from citadel_kit.venues import codec
@@ -85,9 +86,18 @@ class ReplayDriver:
                     return True
             else:
                 self._engine.frame(frame.venue, frame.raw, frame.recv_ns)
-                self._perform()
+                self.perform()
                 self._next = next(self._frames, None)
         return True
+
+    def broker(self, paper: Callable[[], PaperBroker]) -> PaperBroker:
+        return paper()
+
+    def killed(self) -> None:
+        """No account is behind it."""
+
+    def rearm(self) -> None:
+        """No account is behind it."""
 
     def catch_up(self) -> None:
         """Between two pieces the market's time stands still: there is nothing to catch up with."""
@@ -99,11 +109,11 @@ class ReplayDriver:
 
     def _tick(self) -> None:
         self._engine.timer(self._tick_ns)
-        self._perform()
+        self.perform()
         self._publish()
         self._tick_ns += TICK_NS
 
-    def _perform(self) -> None:
+    def perform(self) -> None:
         """What a session sends goes nowhere. A connection given up is taken for opened again at once: if the
         recorder did so, its new snapshot follows; if not, the book is never LIVE again."""
         while effects := self._engine.take_effects():

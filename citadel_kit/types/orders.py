@@ -153,6 +153,8 @@ class Fill:
     maker: bool
     fee: float
     """In the quote currency; negative is a rebate."""
+    base_fee: int = 0
+    """What the venue kept of what was bought, in quantity units; `fee` is the same, valued."""
 
 
 FIRST_STOP_ID: Final = 1_000_001
@@ -208,6 +210,8 @@ class VenueTrade(NamedTuple):
     exch_ns: int
     fee_paid: str = ""
     """As the venue charged it: `0.00012 BNB`; empty where it doesn't say."""
+    base_fee: int = 0
+    """What of it was kept in the base currency, in quantity units, rounded up."""
 
 
 class Broker(Protocol):

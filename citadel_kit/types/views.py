@@ -137,6 +137,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     submitted_ns: int
     finished_ns: int
     """0 while it works."""
+    plan: str = ""
+    """Of an entry: what its exit plan has open, and who guards it; empty where there is none."""
 
 
 class MicroSnapshot(msgspec.Struct, frozen=True, gc=False):

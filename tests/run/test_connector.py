@@ -22,6 +22,7 @@ from citadel_kit.exchange.synthetic import SyntheticMarket
 from citadel_kit.micro.chase import OnDeadline
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
+from citadel_kit.micro.limits import Limits
 from citadel_kit.run import connector
 from citadel_kit.run.connector import HybridConnector, close_all
 from citadel_kit.run.options import configure
@@ -53,11 +54,12 @@ def intent(side: Side = Side.BUY, **options: object) -> OrderIntent:
 
 
 RICH = GateConfig(max_notional=1e9)
+VAST = Limits(1e9, 1e9, 1e9)
 
 
 @pytest.fixture
 def kit() -> Iterator[HybridConnector]:
-    with HybridConnector(ReplayDriver(market()), gate=RICH) as started:
+    with HybridConnector(ReplayDriver(market()), gate=RICH, limits=VAST) as started:
         started.wait_live()
         started.run_for(2)
         yield started
@@ -189,7 +191,7 @@ def test_a_wide_spread_blocks_an_entry_and_not_an_exit() -> None:
         kit.wait_live()
         kit.run_for(2)
         kit.submit(intent(), deadline_s=10, on_deadline="take").wait(20)
-        kit._engine._config = kit._engine._config._replace(gate=GateConfig(max_spread_bps=0.0))
+        kit._engine._intake._config = GateConfig(max_spread_bps=0.0)
         assert "spread" in kit.gate(intent()).reasons
         exit_it = intent(Side.SELL, purpose=Purpose.EXIT)
         assert kit.gate(exit_it).allowed
@@ -256,14 +258,14 @@ def test_a_signal_buys_once_however_often_the_cell_is_run(kit: HybridConnector) 
 def test_a_working_entry_is_pulled_while_the_gate_would_refuse_it(kit: HybridConnector) -> None:
     order = kit.submit(intent(qty=100 * LOT))
     kit.run_for(2)
-    open_gate = kit._engine._config
-    kit._engine._config = open_gate._replace(gate=GateConfig(max_spread_bps=0.0))
+    open_gate = kit._engine._intake._config
+    kit._engine._intake._config = GateConfig(max_spread_bps=0.0)
     kit.run_for(1)
     filled = order.filled
     kit.run_for(5)
     assert (order.status, order.filled) == ("working", filled), "nothing rests, nothing fills"
     assert order.view.working_price != order.view.working_price
-    kit._engine._config = open_gate
+    kit._engine._intake._config = open_gate
     kit.run_for(5)
     assert order.filled > filled
 
@@ -427,7 +429,9 @@ def test_kill_is_served_while_the_market_plays(kit: HybridConnector) -> None:
 
 
 def test_a_crash_trips_the_guard_and_ends_the_entry() -> None:
-    with HybridConnector(ReplayDriver(market(crash_at_s=10.0, crash_fraction=0.05)), gate=RICH) as kit:
+    with HybridConnector(
+        ReplayDriver(market(crash_at_s=10.0, crash_fraction=0.05)), gate=RICH, limits=VAST
+    ) as kit:
         kit.wait_live()
         kit.run_for(5)
         entry = kit.submit(intent(Side.SELL, qty=1000 * LOT, venue="beta"), deadline_s=60, max_chase_bps=10)

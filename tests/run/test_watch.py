@@ -13,6 +13,7 @@ from citadel_kit.errors import ConfigError
 from citadel_kit.exchange.synthetic import SyntheticMarket
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig, GuardStep, Trip
+from citadel_kit.micro.limits import Limits
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.run.watch import DEPTH_EVERY_NS, DEPTH_LEVELS, Watch
@@ -108,7 +109,7 @@ def test_a_pause_pulls_an_entry_and_reduce_ends_it_and_exits_go_on() -> None:
     market = SyntheticMarket(start_ns=START, start_price=30_000.0, seed=5, duration_s=90.0)
     config = GuardConfig(max_spread_bps=1e-6, spread_hold_ns=20 * S, escalate_ns=10 * S)
     rich = GateConfig(max_notional=1e9)
-    with HybridConnector(ReplayDriver(market), guard=config, gate=rich) as kit:
+    with HybridConnector(ReplayDriver(market), guard=config, gate=rich, limits=Limits(1e9, 1e9, 1e9)) as kit:
         kit.wait_live()
         venue, instrument = next(iter(kit.instruments.items()))
         first = OrderIntent(venue=venue, symbol=instrument.symbol, side=Side.BUY, qty=10_000, forced=True)

@@ -182,6 +182,11 @@ class CcxtBroker:
         work.given_up_ns = sent_ns + int(self.config.timeout_s * clock.SECOND)
         commands.look_in(work, 0.0)
 
+    def venue_order_id(self, parent_id: str, order_id: int) -> str:
+        """By which the venue knows it; empty until it has said so."""
+        order = self._tracker.get(parent_id, order_id)
+        return order.venue_order_id if order else ""
+
     # --- looks at the whole account, for reconciliation ---
 
     async def open_orders(self) -> list[VenueOrder]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from math import ceil
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -162,10 +163,17 @@ def venue_trade(instrument: Instrument, row: Mapping[str, Any], rate: Rate | Non
         fee=_fee(instrument, row, fees, rate),
         exch_ns=int(row.get("timestamp") or 0) * MILLISECOND,
         fee_paid=" + ".join(f"{f['cost']} {f.get('currency') or '?'}" for f in fees),
+        base_fee=_base_fee(instrument, fees),
     )
 
 
 # --- how ---
+
+
+def _base_fee(instrument: Instrument, fees: list[Mapping[str, Any]]) -> int:
+    base = instrument.symbol.partition("/")[0]
+    kept = sum((Decimal(str(fee["cost"])) for fee in fees if fee.get("currency") == base), Decimal(0))
+    return ceil(kept.scaleb(instrument.qty_decimals))
 
 
 def _fee(

@@ -18,8 +18,8 @@ Prices and quantities are the integers of the instrument, whose scale is a row o
 from __future__ import annotations
 
 from citadel_kit.io.journal.read import JournalReader
-from citadel_kit.io.journal.records import Booked, OwnOrder
+from citadel_kit.io.journal.records import Booked, OpenFamily, OwnOrder
 from citadel_kit.io.journal.schema import VERSION
 from citadel_kit.io.journal.write import Journal
 
-__all__ = ["VERSION", "Booked", "Journal", "JournalReader", "OwnOrder"]
+__all__ = ["VERSION", "Booked", "Journal", "JournalReader", "OpenFamily", "OwnOrder"]

@@ -14,6 +14,22 @@ class Booked(NamedTuple):
     filled: int
 
 
+class OpenFamily(NamedTuple):
+    """An entry that is still open, by the journal's fills."""
+
+    family: str
+    """Its run's prefix and its parent, as `prefix-parent_id`."""
+    symbol: str
+    side: int
+    """Of the entry."""
+    net: int
+    """Signed, less what venues kept of it as fees."""
+    price: int
+    """Average of the entry's fills, rounded down."""
+    plan: str | None
+    """The newest exit plan, as JSON."""
+
+
 class OwnOrder(NamedTuple):
     client_id: str
     prefix: str

@@ -37,7 +37,7 @@ CREATE TABLE reports (id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, recv_ns I
   maker INTEGER NOT NULL, reason INTEGER NOT NULL);
 CREATE TABLE fills (id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, recv_ns INTEGER NOT NULL,
   trade_id TEXT NOT NULL, price INTEGER NOT NULL, qty INTEGER NOT NULL, filled INTEGER NOT NULL,
-  maker INTEGER NOT NULL, fee REAL, UNIQUE (client_id, filled));
+  maker INTEGER NOT NULL, fee REAL, base_fee INTEGER NOT NULL DEFAULT 0, UNIQUE (client_id, filled));
 CREATE TABLE events (id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE reconciliations (id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, venue TEXT NOT NULL,
   settled INTEGER NOT NULL, detail TEXT NOT NULL);
@@ -57,6 +57,7 @@ _MIGRATIONS: Final = {
     1: """
 ALTER TABLE commands ADD COLUMN stop_price INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE intents ADD COLUMN closes TEXT NOT NULL DEFAULT '';
+ALTER TABLE fills ADD COLUMN base_fee INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE orders ADD COLUMN family TEXT NOT NULL DEFAULT '';
 UPDATE orders SET family = prefix || '-' || parent_id;
 CREATE INDEX orders_family ON orders (family);

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from citadel_kit.errors import JournalError, LeaseHeld
 from citadel_kit.io.journal.read import JournalReader
-from citadel_kit.io.journal.records import Booked, OwnOrder
+from citadel_kit.io.journal.records import Booked, OpenFamily, OwnOrder
 from citadel_kit.io.journal.schema import connect, connect_readonly
 from citadel_kit.io.journal.transact import Transactions
 from citadel_kit.io.state import LockFile
@@ -187,8 +187,18 @@ class Journal:
             )
             if clash.fetchone():
                 return False
-            row = (name, fill.recv_ns, trade_id, fill.price, fill.qty, filled, fill.maker, fill.fee)
-            self._db.execute("INSERT INTO fills VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            row = (
+                name,
+                fill.recv_ns,
+                trade_id,
+                fill.price,
+                fill.qty,
+                filled,
+                fill.maker,
+                fill.fee,
+                fill.base_fee,
+            )
+            self._db.execute("INSERT INTO fills VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             values = {"name": name, "at": fill.recv_ns, "qty": fill.qty, "filled": filled}
             self._db.execute(_ON_FILL, values)
         return True
@@ -232,6 +242,10 @@ class Journal:
         for name, *piece in self._read(_FILLS_OF, (json.dumps(list(fills)),)):
             fills[name].append(Booked(*piece))
         return [OwnOrder._make((*row, tuple(fills[row[0]]))) for row in rows]
+
+    def open_families(self, venue: str) -> list[OpenFamily]:
+        """Entries whose fills, with those of their stops and exits, don't add up to nothing."""
+        return [OpenFamily(*row) for row in self._read(_OPEN, (venue,))]
 
     def checkpoint(self) -> None:
         """Move the WAL into the file, which may take some 10 ms: to be called when nothing is at work."""
@@ -336,3 +350,18 @@ nets AS MATERIALIZED (
 SELECT client_id, prefix, parent_id, order_id, symbol, side, price, qty, claimed, done, venue_order_id,
   placed_ns, last_ns, net
 FROM wanted JOIN nets USING (family) ORDER BY placed_ns, client_id"""
+_OPEN: Final = """
+SELECT family, symbol, entry.side, net, price, plan FROM (
+  SELECT orders.family AS family, symbol, sum(orders.side * fills.qty - fills.base_fee) AS net
+  FROM fills JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
+  WHERE venue = ? GROUP BY family HAVING net <> 0)
+JOIN (
+  SELECT prefix || '-' || parent_id AS family, side,
+    (SELECT plan FROM exit_plans e WHERE e.prefix = intents.prefix AND e.parent_id = intents.parent_id
+     ORDER BY id DESC LIMIT 1) AS plan
+  FROM intents WHERE closes = '') entry USING (family)
+JOIN (
+  SELECT o.family AS family, o.side AS side, sum(f.price * f.qty) / sum(f.qty) AS price
+  FROM fills f JOIN orders o USING (client_id) GROUP BY o.family, o.side) paid
+  ON paid.family = entry.family AND paid.side = entry.side
+ORDER BY entry.family"""

@@ -46,6 +46,7 @@ from citadel_kit.micro.position.follow import (
     with_cause,
     with_entry,
     with_leg_after,
+    with_outside,
     with_top,
 )
 from citadel_kit.micro.position.records import (
@@ -100,6 +101,7 @@ __all__ = [
     "on_exit",
     "on_guard",
     "on_no_book",
+    "on_outside",
     "on_report",
     "on_signal",
     "on_timer",
@@ -137,6 +139,12 @@ def on_exit(config: ExitConfig, state: PlanState, number: int, filled: int, done
         failures = s.failures + 1 if after.filled == 0 else 0
         pause_ns = backed_off(config, s.now_ns, failures) if after.filled == 0 else s.now_ns
     return decide(config, with_leg_after(s, after, failures, pause_ns))
+
+
+@register_jitable
+def on_outside(config: ExitConfig, state: PlanState, qty: int) -> Step:
+    """So much of the position was closed by an order that is not of this plan."""
+    return decide(config, with_outside(state, min(qty, max(position(state), 0))))
 
 
 @register_jitable

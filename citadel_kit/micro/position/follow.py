@@ -46,6 +46,15 @@ def with_entry(state: PlanState, entered: int, done: int, cancelled: int) -> Pla
 
 
 @register_jitable
+def with_outside(state: PlanState, qty: int) -> PlanState:
+    s = state
+    return PlanState(
+        s.now_ns, s.bid, s.ask, s.entered, s.entry_done, s.entry_cancelled, s.stopped, s.exited + qty,
+        s.cause, s.cause_ns, s.stop_rejects, s.stop_pause_ns, s.failures, s.exit_pause_ns, s.stop, s.leg,
+    )  # fmt: skip
+
+
+@register_jitable
 def with_cause(state: PlanState, cause: int) -> PlanState:
     """A higher one replaces a lower, and what was put off for the lower is due at once."""
     s = state

@@ -185,6 +185,7 @@ class _Case:
                 qty=high - low,
                 maker=trade.maker,
                 fee=trade.fee * (high - low) / trade.qty,
+                base_fee=-(-trade.base_fee * (high - low) // trade.qty),
             )
             self._book.append(MissedFill(prefix, trade.trade_id, fill, high))
 

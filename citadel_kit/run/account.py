@@ -1,0 +1,336 @@
+"""One account at real venues, or at a local exchange: what stands between an engine's commands and the wire.
+
+Lease, journal, kill files, brokers, reconciliation, in the order that `run.reconcile` says. It lives on the
+engine's loop and owns no rule of trading. What can't be written ahead does not go out, but for one exception:
+a CANCEL or a QUERY goes out even where the journal fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from citadel_kit import clock
+from citadel_kit.errors import EngineClosed, JournalError, VenueUnreachable
+from citadel_kit.io.broker import Armed, BrokerConfig, CcxtBroker, arm_live, capabilities
+from citadel_kit.io.journal import Journal
+from citadel_kit.io.keys import Keys, load_keys
+from citadel_kit.io.lease import Lease
+from citadel_kit.io.rest import apart
+from citadel_kit.run.bookkeeper import Bookkeeper
+from citadel_kit.run.brakes import Brakes
+from citadel_kit.run.options import Stops
+from citadel_kit.run.outbox import Item, NewParent, Outbox, SendCommand
+from citadel_kit.run.reconcile import Reconciliation
+from citadel_kit.run.resume import open_plans
+from citadel_kit.run.rounds import Rounds
+from citadel_kit.types import (
+    FIRST_STOP_ID,
+    Command,
+    CommandKind,
+    Instrument,
+    OrderReport,
+    RejectReason,
+    ReportKind,
+    StopCommand,
+    client_id,
+)
+
+if TYPE_CHECKING:
+    from citadel_kit.exchange.local import LocalExchange
+    from citadel_kit.run.engine import Engine
+
+JOURNAL: Final = Path("data/journal.db")
+_STEP_S: Final = 0.02
+
+
+class AccountConfig(NamedTuple):
+    settle_s: float = 60.0
+    """For the start's reconciliation: what isn't explained then is for a person to look at."""
+    every_s: float = 10.0
+    """Between two rounds of reconciliation while running."""
+    end_s: float = 10.0
+    """At the end, for the venues' word on what was cancelled."""
+    broker: BrokerConfig = BrokerConfig()
+
+
+class Account:
+    """Given to a `LiveDriver`: with it orders are real, at `local` a local exchange or at `live` the venues.
+
+    One engine at a time uses it, from `start` to `stop`. `keys` and `at` by venue.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        keys: Mapping[str, Keys | Armed],
+        *,
+        mode: str,
+        journal: Path | str = JOURNAL,
+        at: Mapping[str, Mapping[str, Any]] | None = None,
+        config: AccountConfig = AccountConfig(),  # noqa: B008 - immutable
+    ) -> None:
+        self.name, self.mode, self.journal_path = name, mode, Path(journal)
+        self._keys, self._at, self._config = dict(keys), at or {}, config
+        self._brokers: dict[str, CcxtBroker] = {}
+        self._rounds: dict[str, Rounds] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.foreign: dict[str, tuple[str, ...]] = {}
+        """By venue, orders of the account that aren't ours; they are never touched."""
+        self._engine: Engine | None = None
+        self._families: dict[str, str] = {}
+        """The entry that a parent belongs to, as `prefix-parent_id`, over all runs."""
+
+    @classmethod
+    def local(cls, exchange: LocalExchange, *, name: str = "local", **more: Any) -> Account:
+        """At all venues of a local exchange, with the keys it hands out. `more`: as for the class."""
+        configs = {venue: exchange.ccxt_config(venue) for venue in exchange.config.venues}
+        keys = {
+            venue: Keys.of(venue, c["apiKey"], c["secret"], c.get("password", ""))
+            for venue, c in configs.items()
+        }
+        return cls(name, keys, mode="PAPER", at=configs, **more)
+
+    @classmethod
+    def live(
+        cls,
+        venues: Sequence[str],
+        *,
+        arm: str,
+        limits: Mapping[str, str],
+        name: str = "main",
+        **more: Any,
+    ) -> Account:
+        """REAL MONEY. Keys come from the environment or the keyring; each venue is asked what they may do,
+        and what is armed is printed. `limits`: the pre-trade limits in words, to be shown.
+
+        Raises ConfigError unless `arm` is "LIVE", and for keys that may withdraw; VenueUnreachable.
+        """
+        keys: dict[str, Keys | Armed] = {}
+        for venue in venues:
+            password = capabilities(venue).wants_password
+            found = load_keys(venue, password=password)
+            keys[venue] = apart(arm_live(venue, found, arm=arm, limits=limits))
+        return cls(name, keys, mode="LIVE", **more)
+
+    def __repr__(self) -> str:
+        return f"<Account {self.name!r} {self.mode}: {', '.join(self._keys)}; journal {self.journal_path}>"
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        return tuple(self._keys)
+
+    def outbox(self) -> Outbox:
+        """The engine's broker."""
+        rows = {venue: capabilities(venue) for venue in self._keys}
+        return Outbox({venue: Stops(row.stops, row.stop_at_market) for venue, row in rows.items()})
+
+    # --- life ---
+
+    async def start(self, engine: Engine, outbox: Outbox, after: Callable[[], None]) -> None:
+        """`after`: called when the engine has heard something.
+
+        Returns when journal and venues agree and every open position has its plan again.
+
+        Raises LeaseHeld where another engine trades this account, JournalError, ConfigError for keys that a
+        venue doesn't take, VenueUnreachable, and EngineClosed naming what `settle_s` did not explain.
+        """
+        self._engine, self._outbox, self._after = engine, outbox, after
+        now_ns = clock.now_ns()
+        self.journal_path.parent.mkdir(parents=True, exist_ok=True)
+        self._journal = Journal(self.journal_path)
+        try:
+            self._lease = Lease(self.name, self.venues, now_ns, known=self._journal.prefixes())
+        except BaseException:
+            self._journal.close()
+            raise
+        try:
+            self._journal.start_run(self._lease.prefix, self.name, self.mode, now_ns)
+            self._brakes = Brakes(self.name, self._journal, self._lease, engine)
+            self._books = Bookkeeper(self._journal, self._forward)
+            self._books.venue_order_id = lambda venue, *key: self._brokers[venue].venue_order_id(*key)
+            for venue in self.venues:
+                await self._connect(venue, engine.instruments[venue])
+            await self._settle()
+            self._brakes.look()
+            self._tasks = [asyncio.create_task(self._reconcile(venue)) for venue in self.venues]
+        except BaseException:
+            await self._release()
+            raise
+
+    async def stop(self) -> None:
+        """Wait for the venues' word on what was cancelled, for `end_s` at most; then give everything back."""
+        engine = self._engine
+        if engine is None:
+            return
+        until_ns = clock.now_ns() + int(self._config.end_s * clock.SECOND)
+        while engine.is_working and clock.now_ns() < until_ns:
+            engine.timer(clock.now_ns())
+            self.perform()
+            await asyncio.sleep(_STEP_S)
+        await self._release()
+
+    # --- the engine's loop ---
+
+    def perform(self) -> None:
+        """Write down and send what the engine has decided, in its order."""
+        for item in self._outbox.take():
+            self._do(item)
+
+    def look(self) -> None:
+        """Ten times a second: is anything to stop us?"""
+        self._brakes.look()
+
+    def kill(self) -> None:
+        """The engine was killed by hand."""
+        self._brakes.kill("by hand")
+
+    def rearm(self) -> None:
+        """Of a kill, whoever made it. Raises OSError where a kill file can't be written."""
+        self._brakes.rearm()
+
+    # --- inside ---
+
+    async def _connect(self, venue: str, instrument: Instrument) -> None:
+        broker = CcxtBroker(
+            venue,
+            [instrument],
+            self._heard,
+            prefix=self._lease.prefix,
+            keys=self._keys[venue],
+            at=self._at.get(venue),
+            on_trade=self._books.on_trade,
+            config=self._config.broker,
+        )
+        await broker.start()
+        self._brokers[venue] = broker
+        known = {instrument.symbol: instrument}
+        self._rounds[venue] = Rounds(broker, self._books, self._lease.prefixes, known)
+
+    async def _settle(self) -> None:
+        """Rounds at every venue until each is settled; then the plans of what is still open go on."""
+        until_ns = clock.now_ns() + int(self._config.settle_s * clock.SECOND)
+        for venue, rounds in self._rounds.items():
+            while True:
+                result, _ = await rounds.once(None)
+                if result.settled:
+                    break
+                if clock.now_ns() > until_ns:
+                    left = "; ".join([*result.problems, *result.waiting]) or "orders that would not go"
+                    what = f"{venue} and the journal {self.journal_path} don't agree: {left}"
+                    raise EngineClosed(f"nothing is traded on {self.name!r}: {what}")
+                await asyncio.sleep(self._config.broker.wait_s)
+            self._note_foreign(venue, result)
+            self._resume(venue, result)
+
+    def _resume(self, venue: str, result: Reconciliation) -> None:
+        """Every open position of an earlier run gets its plan again, with its stop where one rests."""
+        rounds, engine, now_ns = self._rounds[venue], self._the_engine, clock.now_ns()
+        stops = {f"{found.prefix}-{found.parent_id}": found for found in result.adopt}
+        for open_plan in open_plans(self._journal, engine.instruments[venue], now_ns):
+            order, family = open_plan.order, open_plan.family
+            self._families[order.parent_id] = family
+            found = stops.get(family)
+            engine.guard_again(open_plan.order, open_plan.config, open_plan.state(found))
+            self.perform()
+            if found is not None:
+                known = {o.client_id: o for o in self._journal.own_orders(venue, now_ns)}
+                own = known.get(found.order.client_id)
+                rounds.take_over(found, order.parent_id, FIRST_STOP_ID, own)
+
+    def _do(self, item: Item) -> None:
+        if isinstance(item, NewParent):
+            parent_id, group = item.order.parent_id, item.order.group
+            closes = self._families.get(parent_id) or self._families.get(group, "")
+            if self._brakes.written(lambda: self._books.parent(item, clock.now_ns(), closes)):
+                self._families.setdefault(parent_id, closes or f"{self._lease.prefix}-{parent_id}")
+            return
+        places = _places(item.command)
+        opens = not isinstance(item.command, StopCommand) and self._the_engine.opens(item.parent_id)
+        held = places and self._brakes.hold(opens=opens)
+        if held or (not self._write_ahead(item) and places):
+            self._refuse(item)
+        else:
+            self._brokers[item.venue].send(item.venue, item.parent_id, item.command, item.now_ns)
+
+    def _write_ahead(self, item: SendCommand) -> bool:
+        return self._brakes.written(lambda: self._books.command(item))
+
+    def _refuse(self, item: SendCommand) -> None:
+        """It never left. Told in a later step: the engine is in the middle of one."""
+        reason = RejectReason.VENUE.value
+        order_id = item.command.order_id
+        report = OrderReport(ReportKind.REJECT, order_id, clock.now_ns(), 0, 0, 0, False, reason)
+        asyncio.get_running_loop().call_soon(self._forward, item.parent_id, report, 0)
+
+    def _heard(self, venue: str, parent_id: str, report: OrderReport) -> None:
+        if not self._brakes.written(lambda: self._books.on_report(venue, parent_id, report)):
+            self._forward(parent_id, report, 0)  # nothing is placed any more, but it may be cancelled
+
+    def _forward(self, parent_id: str, report: OrderReport, base_fee: int) -> None:
+        """An orphan that is being cancelled has no parent in the engine."""
+        if self._the_engine.knows(parent_id):
+            self._the_engine.report(parent_id, report, clock.now_ns(), base_fee)
+            self._after()
+
+    async def _reconcile(self, venue: str) -> None:
+        """While running: what a round finds goes to the engine; a contradiction stops entries."""
+        rounds = self._rounds[venue]
+        while True:
+            await asyncio.sleep(self._config.every_s)
+            try:
+                result, said = await rounds.once(lambda: self._at_work(venue))
+            except VenueUnreachable as error:
+                self._brakes.block(venue, f"{venue} can't be reconciled: {error.problem}")
+                continue
+            self._brakes.block(venue, "; ".join(result.problems))
+            self._note_foreign(venue, result)
+            fees = {
+                (*m[:1], m.fill.parent_id, m.fill.order_id, m.filled): m.fill.base_fee for m in result.book
+            }
+            for prefix, parent_id, report in said:
+                here = rounds.here(prefix, parent_id, report.order_id)
+                if here is not None:
+                    fee = fees.get((prefix, parent_id, report.order_id, report.filled), 0)
+                    self._forward(here[0], report._replace(order_id=here[1]), fee)
+
+    def _at_work(self, venue: str) -> set[str]:
+        """Client ids of all that the engine has, or may have, at a venue."""
+        rounds, prefix = self._rounds[venue], self._lease.prefix
+        return {
+            rounds.earlier_name(*key) or client_id(prefix, *key)
+            for key in self._the_engine.at_work()
+            if key[1]
+        }
+
+    def _note_foreign(self, venue: str, result: Reconciliation) -> None:
+        orders = result.foreign_orders
+        self.foreign[venue] = tuple(order.client_id or order.venue_order_id for order in orders)
+
+    @property
+    def _the_engine(self) -> Engine:
+        if self._engine is None:
+            raise EngineClosed(f"the account {self.name!r} is not in use")
+        return self._engine
+
+    async def _release(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for broker in self._brokers.values():
+            await broker.close()
+        self._brokers.clear()
+        now_ns = clock.now_ns()
+        with suppress(JournalError):
+            self._journal.end_run(now_ns)
+        self._lease.release(now_ns)
+        self._journal.close()
+        self._engine = None
+
+
+def _places(command: Command | StopCommand) -> bool:
+    """Does it bring an order to life, or make one larger?"""
+    return isinstance(command, StopCommand) or command.kind in (CommandKind.PLACE, CommandKind.AMEND)

@@ -1,0 +1,68 @@
+"""What an earlier run left open, as this engine takes it up: not the chase, but the position and its plan."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, NamedTuple
+
+from citadel_kit.clock import SECOND
+from citadel_kit.io.journal import Journal, OpenFamily
+from citadel_kit.micro import chase, position
+from citadel_kit.micro.chase.records import NO_ORDER
+from citadel_kit.micro.position import ExitConfig, PlanState, Stop, StopPhase
+from citadel_kit.micro.position.records import NO_STOP
+from citadel_kit.run.parent import ParentOrder
+from citadel_kit.run.reconcile import Found
+from citadel_kit.types import FIRST_STOP_ID, Instrument, OrderIntent, Side
+
+_FALLBACK_S: Final = 60
+"""An open position without a plan is closed after so long: somebody may be faster."""
+
+
+class OpenPlan(NamedTuple):
+    order: ParentOrder
+    config: ExitConfig
+    family: str
+    now_ns: int
+
+    def state(self, found: Found | None) -> PlanState:
+        """`found`: the stop that rests. It is asked for first, whatever was last heard of it."""
+        held, stop = self.order.config.qty, NO_STOP
+        if found is not None:
+            o, now = found.order, self.now_ns
+            stop = Stop(StopPhase.RESTING.value, FIRST_STOP_ID, o.qty, o.filled, 1, 0, 0, now, now, 0)
+        return position.resume(self.config, self.now_ns, held + stop.filled, 0, 0, 0, 0, stop)
+
+
+def open_plans(journal: Journal, instrument: Instrument, now_ns: int) -> list[OpenPlan]:
+    """Of every entry of ours at the instrument's venue whose position is not closed, named r1, r2, …"""
+    families = [f for f in journal.open_families(instrument.venue) if f.symbol == instrument.symbol]
+    rows = enumerate((f for f in families if f.net * f.side > 0), 1)
+    return [_open_plan(family, instrument, f"r{number}", now_ns) for number, family in rows]
+
+
+def _open_plan(family: OpenFamily, instrument: Instrument, parent_id: str, now_ns: int) -> OpenPlan:
+    side, qty = Side(family.side), abs(family.net)
+    intent = OrderIntent(venue=instrument.venue, symbol=instrument.symbol, side=side, qty=qty, forced=True)
+    config = chase.configure(instrument, side=side, qty=qty)
+    facts = chase.Facts(now_ns, 2 * family.price, qty, 0, 0, 0, 0, 0, 0, 1, NO_ORDER)
+    state = chase.on_timer(config, chase.resume(config, facts), now_ns).state
+    order = ParentOrder(
+        parent_id=parent_id,
+        intent=intent,
+        instrument=instrument,
+        config=config,
+        state=state,
+        submitted_ns=now_ns,
+        finished_ns=now_ns,
+    )
+    return OpenPlan(order, _plan(family, instrument, side, now_ns), family.family, now_ns)
+
+
+def _plan(family: OpenFamily, instrument: Instrument, side: Side, now_ns: int) -> ExitConfig:
+    """The journal's, with the instrument's steps as they are today."""
+    if family.plan is None:
+        until_ns = now_ns + _FALLBACK_S * SECOND
+        return position.configure(instrument, side=side, deadline_ns=until_ns, rests=False)
+    steps = {"tick": instrument.tick, "lot": instrument.lot, "min_notional": instrument.min_notional}
+    return ExitConfig(**{**json.loads(family.plan), **steps})

@@ -1,0 +1,134 @@
+"""Rounds of reconciliation over brokers: the questions in their order, and what follows from the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import count
+
+from citadel_kit import clock
+from citadel_kit.errors import CitadelError
+from citadel_kit.io.broker import CcxtBroker
+from citadel_kit.io.journal import OwnOrder
+from citadel_kit.run.bookkeeper import Bookkeeper, Known
+from citadel_kit.run.reconcile import (
+    RECENT_NS,
+    Found,
+    Reconciliation,
+    VenueView,
+    reconcile,
+    record,
+    to_ask,
+    trades_since,
+)
+from citadel_kit.types import (
+    FIRST_STOP_ID,
+    Command,
+    CommandKind,
+    Instrument,
+    OrderReport,
+    StopCommand,
+    TimeInForce,
+    VenueOrder,
+    client_id,
+    parse_client_id,
+)
+
+
+class Rounds:
+    """Of one venue. `prefixes`: of this engine and all earlier ones of the account."""
+
+    def __init__(
+        self,
+        broker: CcxtBroker,
+        books: Bookkeeper,
+        prefixes: Sequence[str],
+        instruments: Mapping[str, Instrument],
+    ) -> None:
+        self._broker, self._books, self._journal = broker, books, books.journal
+        self._prefixes, self._instruments = prefixes, instruments
+        self._adopted: dict[str, tuple[str, int]] = {}
+        """Parent and number here, by the client id of an earlier run."""
+        self._numbers = count(1)
+
+    async def once(
+        self, keep: Callable[[], Collection[str]] | None
+    ) -> tuple[Reconciliation, list[tuple[str, str, OrderReport]]]:
+        """One round; what came of it, and the reports that follow as prefix, parent and report.
+
+        `keep`: client ids that are at work now; None: the start, when none is. Raises VenueUnreachable,
+        JournalError; nothing is decided then.
+        """
+        start, journal, broker = keep is None, self._journal, self._broker
+        asked_ns = clock.now_ns()
+        open_orders = await broker.open_orders()
+        ours = journal.own_orders(broker.venue, asked_ns - RECENT_NS)
+        alive = [order for order in open_orders if self._is_ours(order.client_id)]
+        asked = await self._asked(ours, alive, asked_ns, start=start)
+        symbols = dict.fromkeys([*(o.symbol for o in ours), *(o.symbol for o in alive)])
+        since_ns = trades_since(ours, alive, asked_ns)
+        trades = [
+            trade
+            for symbol in symbols
+            if symbol in self._instruments
+            for trade in await broker.trades(symbol, since_ns)
+        ]
+        numbers = {trade.venue_order_id for trade in trades}
+        ours = journal.own_orders(broker.venue, asked_ns - RECENT_NS, numbers)
+        view = VenueView(asked_ns, open_orders, asked, trades)
+        kept = None if keep is None else keep()
+        result = reconcile(broker.venue, ours, view, self._prefixes, keep=kept)
+        said = record(journal, broker.venue, result, self._instruments, clock.now_ns())
+        for found in result.cancel:
+            self._cancel(found)
+        return result, said
+
+    def take_over(self, found: Found, parent_id: str, order_id: int, own: OwnOrder | None) -> None:
+        """A broker's order from now on, under this run's parent and number."""
+        name, order = found.order.client_id, found.order
+        self._adopted[name] = parent_id, order_id
+        self._books.earlier(parent_id, order_id, Known(*found[:3]), order.symbol, order.side)
+        booked = {fill.trade_id: fill.qty for fill in own.fills if fill.trade_id} if own else {}
+        place: Command | StopCommand
+        if found.order_id >= FIRST_STOP_ID:
+            place = StopCommand(order_id, order.side, 0, order.price, order.qty)
+        else:
+            gtc = TimeInForce.GTC.value
+            place = Command(CommandKind.PLACE, order_id, order.side, order.price, order.qty, gtc)
+        self._broker.assign(parent_id, order.symbol)
+        self._broker.adopt(parent_id, place, own_id=name, sent_ns=order.created_ns, booked=booked)
+
+    def here(self, prefix: str, parent_id: str, order_id: int) -> tuple[str, int] | None:
+        """By which parent and number this run knows an order; None where it has nothing to do with it."""
+        if prefix == self._journal.prefix:
+            return parent_id, order_id
+        return self._adopted.get(client_id(prefix, parent_id, order_id))
+
+    def earlier_name(self, parent_id: str, order_id: int) -> str:
+        """The client id of an order of an earlier run; empty of one of this run."""
+        names = (name for name, key in self._adopted.items() if key == (parent_id, order_id))
+        return next(names, "")
+
+    async def _asked(
+        self, ours: Sequence[OwnOrder], alive: Sequence[VenueOrder], asked_ns: int, *, start: bool
+    ) -> dict[str, VenueOrder | None]:
+        symbols = {own.client_id: own.symbol for own in ours} | {o.client_id: o.symbol for o in alive}
+        names = dict.fromkeys([*to_ask(ours, asked_ns, start=start), *(o.client_id for o in alive)])
+        answers: dict[str, VenueOrder | None] = {}
+        for name in names:
+            try:
+                answers[name] = await self._broker.order(symbols[name], name)
+            except CitadelError:
+                continue  # no answer: the rules wait for it
+        return answers
+
+    def _cancel(self, found: Found) -> None:
+        """An orphan: it is taken over to be cancelled, under a parent of its own."""
+        name = found.order.client_id
+        if name not in self._adopted:
+            self.take_over(found, f"o{next(self._numbers)}", 1, None)
+        parent_id, order_id = self._adopted[name]
+        command = Command(CommandKind.CANCEL, order_id, found.order.side, found.order.price, 0, 0)
+        self._broker.send(self._broker.venue, parent_id, command, clock.now_ns())
+
+    def _is_ours(self, name: str) -> bool:
+        return any(parse_client_id(name, prefix) for prefix in self._prefixes)
