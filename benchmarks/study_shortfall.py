@@ -127,7 +127,7 @@ def cell(trials: list[Trial], market: list[Trial], block_s: float) -> Cell:
     return Cell(
         len(trials), found[0], found[2], found[1], found[3], mean(r.spread_bps for r in rows),
         mean(r.drift_bps for r in rows), mean(r.maker_rate for r in rows),
-        mean(r.time_to_fill_s for r in rows), mean(r.reprices for r in rows),
+        float(np.nanmean([r.time_to_fill_s for r in rows])), mean(r.reprices for r in rows),
         sum(r.fill_rate < 1 - WHOLE for r in rows),
     )  # fmt: skip
 
@@ -231,7 +231,9 @@ def text(markets: list[Market], starts: int) -> str:
         )
         for model in MODELS:
             parts.append(f"Fill model: {model}.\n\n{table(market, model)}\n")
-        parts.append(f"{lacking} of {len(market.trials):,} trials did not fill whole.\n")
+        parts.append(
+            f"{lacking} of {len(market.trials):,} trials did not fill whole: a rest below the minimum notional is left.\n"
+        )
         if market.size == min(SIZES):
             parts.append(f"By side, queue model:\n\n{sides(market)}\n")
     return TEMPLATE.format(starts=starts, verdicts=verdicts(markets), parts="\n".join(parts), block=BLOCK_S)
@@ -251,8 +253,8 @@ way.
 
 In basis points, positive is a cost; 95 % intervals in brackets. *spread* and *drift*: the two parts of the
 shortfall without fees, by the mid of our book when the report of the fill came. *rested*: share that was
-filled resting. *seconds*: to the last fill. *fee gap*: by how many basis points the taker's fee must be
-above the maker's for the way to cost what the market order costs.
+filled resting. *seconds*: to the last fill of those filled whole. *fee gap*: by how many basis points the
+taker's fee must be above the maker's for the way to cost what the market order costs.
 
 ![Shortfall of each way](shortfall.png)
 

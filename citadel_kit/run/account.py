@@ -81,6 +81,7 @@ class Account:
         self.foreign: dict[str, tuple[str, ...]] = {}
         """By venue, orders of the account that aren't ours; they are never touched."""
         self._engine: Engine | None = None
+        self._settled = False
         self._families: dict[str, str] = {}
         """The entry that a parent belongs to, as `prefix-parent_id`, over all runs."""
 
@@ -139,6 +140,7 @@ class Account:
         venue doesn't take, VenueUnreachable, and EngineClosed naming what `settle_s` did not explain.
         """
         self._engine, self._outbox, self._after = engine, outbox, after
+        engine.block("the account is being reconciled")
         now_ns = clock.now_ns()
         self.journal_path.parent.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(self.journal_path)
@@ -155,6 +157,8 @@ class Account:
             for venue in self.venues:
                 await self._connect(venue, engine.instruments[venue])
             await self._settle()
+            self._settled = True
+            engine.block("")
             self._brakes.look()
             self._tasks = [asyncio.create_task(self._reconcile(venue)) for venue in self.venues]
         except BaseException:
@@ -176,21 +180,24 @@ class Account:
     # --- the engine's loop ---
 
     def perform(self) -> None:
-        """Write down and send what the engine has decided, in its order."""
-        for item in self._outbox.take():
+        """Write down and send what the engine has decided, in its order; nothing before the start is over."""
+        for item in self._outbox.take() if self._settled else ():
             self._do(item)
 
     def look(self) -> None:
         """Ten times a second: is anything to stop us?"""
-        self._brakes.look()
+        if self._settled:
+            self._brakes.look()
 
     def kill(self) -> None:
         """The engine was killed by hand."""
-        self._brakes.kill("by hand")
+        if self._settled:
+            self._brakes.kill("by hand")
 
     def rearm(self) -> None:
         """Of a kill, whoever made it. Raises OSError where a kill file can't be written."""
-        self._brakes.rearm()
+        if self._settled:
+            self._brakes.rearm()
 
     # --- inside ---
 
@@ -234,12 +241,11 @@ class Account:
             order, family = open_plan.order, open_plan.family
             self._families[order.parent_id] = family
             found = stops.get(family)
-            engine.guard_again(open_plan.order, open_plan.config, open_plan.state(found))
-            self.perform()
             if found is not None:
                 known = {o.client_id: o for o in self._journal.own_orders(venue, now_ns)}
                 own = known.get(found.order.client_id)
                 rounds.take_over(found, order.parent_id, FIRST_STOP_ID, own)
+            engine.guard_again(order, open_plan.config, open_plan.state(found))
 
     def _do(self, item: Item) -> None:
         if isinstance(item, NewParent):
@@ -317,6 +323,7 @@ class Account:
         return self._engine
 
     async def _release(self) -> None:
+        self._settled = False
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

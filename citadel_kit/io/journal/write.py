@@ -351,17 +351,17 @@ SELECT client_id, prefix, parent_id, order_id, symbol, side, price, qty, claimed
   placed_ns, last_ns, net
 FROM wanted JOIN nets USING (family) ORDER BY placed_ns, client_id"""
 _OPEN: Final = """
-SELECT family, symbol, entry.side, net, price, plan FROM (
-  SELECT orders.family AS family, symbol, sum(orders.side * fills.qty - fills.base_fee) AS net
-  FROM fills JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
-  WHERE venue = ? GROUP BY family HAVING net <> 0)
-JOIN (
+WITH booked AS (
+  SELECT orders.family AS family, symbol, orders.side AS side, f.price AS price, f.qty AS qty,
+    f.base_fee AS kept
+  FROM fills f JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
+  WHERE venue = ?),
+entries AS (
   SELECT prefix || '-' || parent_id AS family, side,
-    (SELECT plan FROM exit_plans e WHERE e.prefix = intents.prefix AND e.parent_id = intents.parent_id
-     ORDER BY id DESC LIMIT 1) AS plan
-  FROM intents WHERE closes = '') entry USING (family)
-JOIN (
-  SELECT o.family AS family, o.side AS side, sum(f.price * f.qty) / sum(f.qty) AS price
-  FROM fills f JOIN orders o USING (client_id) GROUP BY o.family, o.side) paid
-  ON paid.family = entry.family AND paid.side = entry.side
-ORDER BY entry.family"""
+    (SELECT plan FROM exit_plans e WHERE e.prefix = i.prefix AND e.parent_id = i.parent_id
+     ORDER BY e.id DESC LIMIT 1) AS plan
+  FROM intents i WHERE closes = '')
+SELECT b.family, symbol, entries.side, sum(b.side * qty - kept) AS net,
+  sum(price * qty * (b.side = entries.side)) / sum(qty * (b.side = entries.side)), plan
+FROM booked b JOIN entries ON entries.family = b.family
+GROUP BY b.family HAVING net <> 0 ORDER BY b.family"""
