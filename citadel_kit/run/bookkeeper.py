@@ -51,8 +51,8 @@ class Bookkeeper:
         """`closes`: of an exit, the family it belongs to. Raises JournalError."""
         order = new.order
         self._parents[order.parent_id] = order
-        seen = order.trace.arrival
-        arrival = {"arrival_bid": seen.bid, "arrival_ask": seen.ask}
+        seen, scale = order.trace.arrival, 10**order.instrument.price_decimals
+        arrival = {"arrival_bid": seen.bid / scale, "arrival_ask": seen.ask / scale}  # as people write prices
         options = {**arrival, **order.config._asdict()}
         self.journal.intent(order.parent_id, order.intent, order.instrument, options, now_ns, closes)
         if new.plan is not None:
