@@ -23,7 +23,7 @@ export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help install demo test soak storm fuzz freqtrade check lab bench study results lock clean
+.PHONY: help install demo test soak storm fuzz freqtrade check lab bench study shortfall results lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ bench: $(STAMP) ## run every benchmark beside its peer
 
 study: $(STAMP) ## false alarms and power of the whole pipeline, into docs/honesty.md; half an hour
 	@$(BIN)/python benchmarks/study_null.py
+
+shortfall: $(STAMP) ## what chasing costs on two recorded markets, into docs/shortfall.md; some minutes
+	@$(BIN)/python benchmarks/study_shortfall.py
 
 results: $(STAMP) ## the quickstart's strategy on real candles, into docs/results.md
 	@$(BIN)/python benchmarks/study_real.py

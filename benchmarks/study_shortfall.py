@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import defaultdict
+from math import nan
 from pathlib import Path
 from statistics import mean
 from typing import Any, Final, NamedTuple
@@ -60,6 +61,7 @@ class Cell(NamedTuple):
     over_total: Interval
     spread: float
     drift: float
+    later: float
     rested: float
     seconds: float
     reprices: float
@@ -87,17 +89,35 @@ class Market(NamedTuple):
     weather: Weather
 
 
-def weather(path: Path, instrument: Instrument) -> Weather:
+class Mids(NamedTuple):
+    """Of the venue's book."""
+
+    times: np.ndarray[Any, Any]
+    prices: np.ndarray[Any, Any]
+
+    def at(self, ns: Any) -> Any:
+        return self.prices[np.searchsorted(self.times, ns, side="right") - 1]
+
+
+def look_at(path: Path, instrument: Instrument) -> tuple[Mids, Weather]:
     tops: list[BookTop] = []
     replay(TapeFile(path), instrument, tops.append)
     times, bids, asks = (np.array([getattr(t, name) for t in tops]) for name in ("recv_ns", "bid", "ask"))
-    mids = (bids + asks) / 2
-    each = np.arange(times[0], times[-1], SECOND)
-    steps = np.diff(np.log(mids[np.searchsorted(times, each, side="right") - 1]))
-    return Weather(
-        float(times[-1] - times[0]) / SECOND, float(np.median((asks - bids) / mids)) * 1e4,
+    mids = Mids(times, (bids + asks) / 2 / 10**instrument.price_decimals)
+    steps = np.diff(np.log(mids.at(np.arange(times[0], times[-1], SECOND))))
+    return mids, Weather(
+        float(times[-1] - times[0]) / SECOND, float(np.median((asks - bids) / (asks + bids) * 2)) * 1e4,
         float(np.mean(asks - bids == instrument.tick)), float(np.std(steps)) * 1e4,
     )  # fmt: skip
+
+
+def later(trial: Trial, mids: Mids) -> float:
+    """Paid beyond the mid one second after the last fill, in bps; NaN where it did not fill whole."""
+    row = trial.row
+    if np.isnan(row.time_to_fill_s):
+        return nan
+    mid = mids.at(trial.start_ns + round((row.time_to_fill_s + 1) * SECOND))
+    return float(trial.side * (row.average_price - mid) / row.arrival_price * 1e4)
 
 
 def without_fees(trial: Trial) -> float:
@@ -117,7 +137,7 @@ def by_start(trials: list[Trial], value: Any) -> tuple[np.ndarray[Any, Any], np.
     return np.array(times, np.int64), np.array([mean(groups[t]) for t in times])
 
 
-def cell(trials: list[Trial], market: list[Trial], block_s: float) -> Cell:
+def cell(trials: list[Trial], market: list[Trial], block_s: float, mids: Mids) -> Cell:
     block_ns, found = round(block_s * SECOND), []
     for value in (without_fees, with_fees):
         times, own = by_start(trials, value)
@@ -126,7 +146,8 @@ def cell(trials: list[Trial], market: list[Trial], block_s: float) -> Cell:
     rows = [trial.row for trial in trials]
     return Cell(
         len(trials), found[0], found[2], found[1], found[3], mean(r.spread_bps for r in rows),
-        mean(r.drift_bps for r in rows), mean(r.maker_rate for r in rows),
+        mean(r.drift_bps for r in rows),
+        float(np.nanmean([later(trial, mids) for trial in trials])), mean(r.maker_rate for r in rows),
         float(np.nanmean([r.time_to_fill_s for r in rows])), mean(r.reprices for r in rows),
         sum(r.fill_rate < 1 - WHOLE for r in rows),
     )  # fmt: skip
@@ -145,12 +166,13 @@ def measured(name: str, size: float, starts: int) -> Market:
     trials = study(tape, moments, tried, fees, StudyConfig(qty))
     for trial in trials:
         groups[trial.model, trial.way].append(trial)
+    mids, seen = look_at(tape.path, instrument)
     cells = {
-        (model, way): cell(groups[model, way], groups[model, MARKET], max(BLOCK_S, way.deadline_s))
+        (model, way): cell(groups[model, way], groups[model, MARKET], max(BLOCK_S, way.deadline_s), mids)
         for model in MODELS
         for way in tried
     }
-    return Market(name, size, trials, cells, fees, weather(tape.path, instrument))
+    return Market(name, size, trials, cells, fees, seen)
 
 
 # --- what is written ----------------------------------------------------------------------------------
@@ -176,8 +198,8 @@ def table(market: Market, model: str) -> str:
             own = way == MARKET
             cells = (
                 spelled(way), said(c.price), said(c.total), "" if own else said(c.over_price),
-                "" if own else said(c.over_total), f"{c.spread:+.3f}", f"{c.drift:+.3f}", f"{c.rested:.0%}",
-                f"{c.seconds:.1f}", f"{c.reprices:.1f}", gap(c),
+                "" if own else said(c.over_total), f"{c.spread:+.3f}", f"{c.drift:+.3f}", f"{c.later:+.3f}",
+                f"{c.rested:.0%}", f"{c.seconds:.1f}", f"{c.reprices:.1f}", gap(c),
             )  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -185,8 +207,24 @@ def table(market: Market, model: str) -> str:
 
 COLUMNS: Final = (
     "way", "shortfall, no fees", "with fees", "over the market order, no fees", "with fees", "spread",
-    "drift", "rested", "seconds", "reprices", "fee gap",
+    "drift", "1 s later", "rested", "seconds", "reprices", "fee gap",
 )  # fmt: skip
+
+
+def short(markets: list[Market]) -> str:
+    """The smallest size, joining, 15 s."""
+    rows = ["| market, fill model | way | no fees | with fees | 1 s later | rested | fee gap |"]
+    rows.append("| --- | --- |" + " ---: |" * 5)
+    for market in markets:
+        for model in MODELS:
+            for way in (MARKET, Way("chase", 15, 0), Way("static", 15, 0)):
+                c = market.cells[model, way]
+                cells = (
+                    f"{market.name}, {model}", way.kind, said(c.price), said(c.total), f"{c.later:+.2f}",
+                    f"{c.rested:.0%}", gap(c),
+                )  # fmt: skip
+                rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 def sides(market: Market) -> str:
@@ -231,12 +269,13 @@ def text(markets: list[Market], starts: int) -> str:
         )
         for model in MODELS:
             parts.append(f"Fill model: {model}.\n\n{table(market, model)}\n")
-        parts.append(
-            f"{lacking} of {len(market.trials):,} trials did not fill whole: a rest below the minimum notional is left.\n"
-        )
+        parts.append(f"{lacking} of {len(market.trials):,} trials left a rest below the minimum notional.\n")
         if market.size == min(SIZES):
             parts.append(f"By side, queue model:\n\n{sides(market)}\n")
-    return TEMPLATE.format(starts=starts, verdicts=verdicts(markets), parts="\n".join(parts), block=BLOCK_S)
+    small = short([market for market in markets if market.size == min(SIZES)])
+    return TEMPLATE.format(
+        starts=starts, verdicts=verdicts(markets), parts="\n".join(parts), block=BLOCK_S, short=small
+    )
 
 
 TEMPLATE: Final = """# What chasing costs on two recorded markets
@@ -252,13 +291,18 @@ filled at the deadline is cancelled and, once that is confirmed, taken. *chase*:
 way.
 
 In basis points, positive is a cost; 95 % intervals in brackets. *spread* and *drift*: the two parts of the
-shortfall without fees, by the mid of our book when the report of the fill came. *rested*: share that was
-filled resting. *seconds*: to the last fill of those filled whole. *fee gap*: by how many basis points the
-taker's fee must be above the maker's for the way to cost what the market order costs.
+shortfall without fees, by the mid of our book when the report of the fill came. *1 s later*: what was paid
+beyond the mid one second after the last fill. *rested*: share that was filled resting. *seconds*: to the
+last fill of those filled whole. *fee gap*: by how many basis points the taker's fee must be above the
+maker's for the way to cost what the market order costs.
 
 ![Shortfall of each way](shortfall.png)
 
 {verdicts}
+
+Joining the touch, 15 s, 0.01 BTC:
+
+{short}
 
 **How far to believe it.** Starts overlap, so intervals are from a block bootstrap over the time of the
 start (circular, blocks of {block} s, or of the deadline where that is longer; the two sides of one start
