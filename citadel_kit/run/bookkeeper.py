@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable
-from math import nan
+from math import isnan, nan
 from typing import NamedTuple
 
 from citadel_kit.io.journal import Journal
@@ -86,7 +86,7 @@ class Bookkeeper:
         with self.journal.batch():
             if report.kind == ReportKind.FILL:
                 fill, trade_id = self._fill(venue, key, known, named)
-                if not self.journal.fill(fill, report.filled, trade_id, known.prefix):
+                if not self.journal.fill(fill, report.filled, trade_id, known.prefix, *self._market(*key)):
                     return
             number = self.venue_order_id(venue, *key)
             self.journal.report(known.parent_id, named, known.prefix, number)
@@ -110,6 +110,13 @@ class Bookkeeper:
             base_fee=trade.base_fee if trade else 0,
         )
         return fill, trade.trade_id if trade else ""
+
+    def _market(self, parent_id: str, order_id: int) -> tuple[int, int]:
+        """Bid and ask as its parent sees them; 0, 0 where nothing follows the market for it."""
+        if parent_id not in self._parents or order_id >= FIRST_STOP_ID:
+            return 0, 0
+        seen = self._parents[parent_id].trace.last
+        return (0, 0) if isnan(seen.bid) else (int(seen.bid), int(seen.ask))
 
     def _of_parent(self, parent_id: str, order_id: int) -> tuple[str, int]:
         intent = self._parents[parent_id].intent

@@ -64,9 +64,10 @@ def from_journal(
 ) -> list[Execution]:
     """All parent orders of the journal, or those of one run (its prefix), oldest first.
 
-    The arrival is what the engine wrote into the intent. `tops`: by venue, frames with `recv_ns`, `bid` and
-    `ask` (as `io.tops` writes them): where the journal does not say how the market stood at a fill or at the
-    end, they do. Without them spread, drift or opportunity is NaN, and the shortfall is known all the same.
+    The arrival is what the engine wrote into the intent, and the market at a fill what it wrote beside that.
+    `tops`: by venue, frames with `recv_ns`, `bid` and `ask` (as `io.tops` writes them), for what the journal
+    does not hold: the market at the end, between, and at fills that reconciliation found. Without them the
+    opportunity, or of such fills the split, is NaN; the shortfall is known all the same.
     Status is `filled`, `working` while an order may live, and else `ended`. `instruments`: of contracts that
     the kit does not know, for their size; raises ConfigError for one that it needs.
     """
@@ -96,7 +97,7 @@ def _execution(
     intent: Mapping[Any, Any], own: Mapping[str, pd.DataFrame], tops: Tops, contract_size: float
 ) -> Execution:
     trace = _traced(own["commands"], own["reports"])
-    submitted_ns = _ns(intent["at"])
+    submitted_ns = min(_ns(intent["at"]), trace.placed_ns or _ns(intent["at"]))
     fills = tuple(_executed(row, tops) for row in own["fills"].to_dict("records"))
     heard = [*map(_ns, own["reports"]["at"]), *(fill.at_ns for fill in fills)]
     last_ns = max(heard, default=submitted_ns)

@@ -179,7 +179,7 @@ def test_figures_show_every_part_and_every_order() -> None:
 # --- from an engine and from its journal ------------------------------------------------------------------
 
 
-def told(journal: Journal | None) -> tuple[pd.DataFrame, ExecutionReport]:
+def told(journal: Journal | None, marks: bool = False) -> tuple[pd.DataFrame, ExecutionReport]:
     """A buy of 0.050 that is repriced, half filled resting, and taken; a stop of it that fills is not it."""
     trace, fills, total = Trace(), [], {}
     intent = OrderIntent(venue="v", symbol="A/B", side=Side.BUY, qty=50, forced=True)
@@ -211,7 +211,8 @@ def told(journal: Journal | None) -> tuple[pd.DataFrame, ExecutionReport]:
             fills.append(fact)
             total[order] = total.get(order, 0) + qty
             if journal:
-                journal.fill(fact, total[order])
+                seen = trace.last
+                journal.fill(fact, total[order], "", "", *(map(int, seen[1:]) if marks else (0, 0)))
 
     top(0, 10_000, 10_200)
     if journal:
@@ -266,6 +267,16 @@ def test_the_journal_tells_the_same(tmp_path: Path) -> None:
     own = alone.frame.iloc[0]
     assert own["shortfall_bps"] == pytest.approx(here["shortfall_bps"]), "without tops too"
     assert np.isnan(own["spread_bps"]) and own["arrival_price"] == 101.0
+
+
+def test_a_journal_with_the_market_beside_each_fill_needs_no_tops(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start_run("ck1", "main", "TEST", NOW)
+        _, report = told(journal, marks=True)
+        with Journal.open_readonly(tmp_path / "j.db") as reader:
+            again = ExecutionReport(from_journal(reader))
+    here, there = report.frame.iloc[0].drop("run"), again.frame.iloc[0].drop("run")
+    pd.testing.assert_series_equal(here, there, check_names=False)
 
 
 def test_an_order_at_work_is_so_in_the_journal(tmp_path: Path) -> None:

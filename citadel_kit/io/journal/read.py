@@ -39,7 +39,8 @@ class JournalReader:
         return self._frame(_ORDERS)
 
     def fills(self) -> pd.DataFrame:
-        """In the order they were booked. `fee` in the quote currency, `total` the order's filled after it."""
+        """In the order they were booked. `fee` in the quote currency, `total` the order's filled after it;
+        `bid` and `ask` of the venue's book when it came, NaN where nobody looked."""
         return self._frame(_FILLS)
 
     def commands(self) -> pd.DataFrame:
@@ -110,7 +111,7 @@ def _both(names: Sequence[str], frame: pd.DataFrame) -> list[str]:
     return [name for name in names if name in frame]
 
 
-_PRICES: Final = ("price", "stop_price")
+_PRICES: Final = ("price", "stop_price", "bid", "ask")
 _QUANTITIES: Final = ("qty", "filled", "claimed", "total")
 _TIMES: Final = ("at", "placed", "last", "started", "ended")
 _FLAGS: Final = ("maker", "forced", "settled")
@@ -122,7 +123,7 @@ SELECT client_id, prefix, parent_id, order_id, venue, symbol, side, price, qty, 
 FROM orders JOIN instruments ON instruments.id = orders.instrument ORDER BY placed_ns, client_id"""
 _FILLS: Final = """
 SELECT recv_ns AS at, client_id, prefix, parent_id, order_id, venue, symbol, side, f.price, f.qty,
-  f.filled AS total, maker, fee, trade_id, price_decimals, qty_decimals
+  f.filled AS total, maker, fee, bid, ask, trade_id, price_decimals, qty_decimals
 FROM fills f JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
 ORDER BY f.id"""
 _COMMANDS: Final = """

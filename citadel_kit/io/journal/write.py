@@ -173,11 +173,14 @@ class Journal:
             }
             self._db.execute(_ON_REPORT, values)
 
-    def fill(self, fill: Fill, filled: int, trade_id: str = "", prefix: str = "") -> bool:
+    def fill(
+        self, fill: Fill, filled: int, trade_id: str = "", prefix: str = "", bid: int = 0, ask: int = 0
+    ) -> bool:
         """Book it, once; False where it was booked before. Nothing may count a fill that this refused.
 
         `filled`: its order's total after it, by the venue. A fill whose piece of the order overlaps one that
         is booked is refused: if it brought more than that one, reconciliation finds what is missing.
+        `bid`, `ask`: of the venue's book when it came, for the report; 0: not known.
         """
         name = client_id(prefix or self.prefix, fill.parent_id, fill.order_id)
         with self._write.rows():
@@ -187,18 +190,9 @@ class Journal:
             )
             if clash.fetchone():
                 return False
-            row = (
-                name,
-                fill.recv_ns,
-                trade_id,
-                fill.price,
-                fill.qty,
-                filled,
-                fill.maker,
-                fill.fee,
-                fill.base_fee,
-            )
-            self._db.execute("INSERT INTO fills VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            f = fill
+            row = (name, f.recv_ns, trade_id, f.price, f.qty, filled, f.maker, f.fee, f.base_fee, bid, ask)
+            self._db.execute("INSERT INTO fills VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             values = {"name": name, "at": fill.recv_ns, "qty": fill.qty, "filled": filled}
             self._db.execute(_ON_FILL, values)
         return True
