@@ -33,8 +33,9 @@ from citadel_kit.micro import guard
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig, GuardState, Sight, Trip
 from citadel_kit.micro.session import SessionConfig
-from citadel_kit.run.engine import Engine, EngineConfig
+from citadel_kit.run.engine import Engine
 from citadel_kit.run.paper import Latency, PaperBroker
+from citadel_kit.run.parts import EngineConfig
 from citadel_kit.venues import codec
 
 SECOND, SHARED = 1_000_000_000, Path(__file__).resolve().parents[2] / "shared"

@@ -45,8 +45,9 @@ from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.session import Session, SessionConfig, TopChanged, Traded
 from citadel_kit.notebook.ccxt_book import CcxtBook
-from citadel_kit.run.engine import Engine, EngineConfig
+from citadel_kit.run.engine import Engine
 from citadel_kit.run.paper import Latency, PaperBroker
+from citadel_kit.run.parts import EngineConfig
 from citadel_kit.types import FeedState
 from citadel_kit.venues import codec
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from citadel_kit import clock
 from citadel_kit.errors import EngineClosed, JournalError, VenueUnreachable
@@ -40,7 +40,6 @@ from citadel_kit.types import (
 )
 
 if TYPE_CHECKING:
-    from citadel_kit.exchange.local import LocalExchange
     from citadel_kit.run.engine import Engine
 
 JOURNAL: Final = Path("data/journal.db")
@@ -52,9 +51,18 @@ class AccountConfig(NamedTuple):
     """For the start's reconciliation: what isn't explained then is for a person to look at."""
     every_s: float = 10.0
     """Between two rounds of reconciliation while running."""
-    end_s: float = 10.0
+    end_s: float = 5.0
     """At the end, for the venues' word on what was cancelled."""
     broker: BrokerConfig = BrokerConfig()
+
+
+class LocalVenues(Protocol):
+    """What is asked of a local exchange."""
+
+    @property
+    def urls(self) -> Mapping[str, str]: ...
+
+    def ccxt_config(self, venue: str) -> Mapping[str, Any]: ...
 
 
 class Account:
@@ -86,9 +94,9 @@ class Account:
         """The entry that a parent belongs to, as `prefix-parent_id`, over all runs."""
 
     @classmethod
-    def local(cls, exchange: LocalExchange, *, name: str = "local", **more: Any) -> Account:
+    def local(cls, exchange: LocalVenues, *, name: str = "local", **more: Any) -> Account:
         """At all venues of a local exchange, with the keys it hands out. `more`: as for the class."""
-        configs = {venue: exchange.ccxt_config(venue) for venue in exchange.config.venues}
+        configs = {venue: exchange.ccxt_config(venue) for venue in exchange.urls}
         keys = {
             venue: Keys.of(venue, c["apiKey"], c["secret"], c.get("password", ""))
             for venue, c in configs.items()
@@ -171,7 +179,7 @@ class Account:
         if engine is None:
             return
         until_ns = clock.now_ns() + int(self._config.end_s * clock.SECOND)
-        while engine.is_working and clock.now_ns() < until_ns:
+        while engine.orders.working and clock.now_ns() < until_ns:
             engine.timer(clock.now_ns())
             self.perform()
             await asyncio.sleep(_STEP_S)
@@ -255,7 +263,7 @@ class Account:
                 self._families.setdefault(parent_id, closes or f"{self._lease.prefix}-{parent_id}")
             return
         places = _places(item.command)
-        opens = not isinstance(item.command, StopCommand) and self._the_engine.opens(item.parent_id)
+        opens = not isinstance(item.command, StopCommand) and self._the_engine.orders.opens(item.parent_id)
         held = places and self._brakes.hold(opens=opens)
         if held or (not self._write_ahead(item) and places):
             self._refuse(item)
@@ -278,7 +286,7 @@ class Account:
 
     def _forward(self, parent_id: str, report: OrderReport, base_fee: int) -> None:
         """An orphan that is being cancelled has no parent in the engine."""
-        if self._the_engine.knows(parent_id):
+        if self._the_engine.orders.get(parent_id) is not None:
             self._the_engine.report(parent_id, report, clock.now_ns(), base_fee)
             self._after()
 
@@ -308,7 +316,7 @@ class Account:
         rounds, prefix = self._rounds[venue], self._lease.prefix
         return {
             rounds.earlier_name(*key) or client_id(prefix, *key)
-            for key in self._the_engine.at_work()
+            for key in self._the_engine.orders.at_work()
             if key[1]
         }
 

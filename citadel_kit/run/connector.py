@@ -7,48 +7,50 @@ The driver decides what time is: the tape's in a replay, ours on a live market.
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import threading
-from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
-
-from msgspec.structs import replace
+import random
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from citadel_kit import settings
-from citadel_kit.clock import MILLISECOND
-from citadel_kit.errors import CitadelError, ConfigError, EngineClosed
+from citadel_kit.errors import ConfigError, EngineClosed
+from citadel_kit.io.recordfile import RecordWriter
 from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.micro.gate import GateConfig, Reason
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.limits import Budget, Limits
 from citadel_kit.micro.matching import QueueConfig
+from citadel_kit.micro.routing import Route
 from citadel_kit.micro.session import SessionConfig
 from citadel_kit.run.driver import Driver
-from citadel_kit.run.engine import Engine, EngineConfig
-from citadel_kit.run.loop_thread import LoopThread
-from citadel_kit.run.order import Order
+from citadel_kit.run.engine import Engine
+from citadel_kit.run.host import EngineHost
+from citadel_kit.run.inputs import RecordedEngine
+from citadel_kit.run.order import Order, as_frame, history
 from citadel_kit.run.paper import Latency, PaperBroker
-from citadel_kit.types import Fill, Instrument, MacroSignal, MicroSnapshot, OrderIntent, OrderView, Verdict
+from citadel_kit.run.parts import EngineConfig
+from citadel_kit.run.report import ExecutionReport
+from citadel_kit.types import (
+    Fill,
+    Instrument,
+    MacroSignal,
+    MicroSnapshot,
+    OrderIntent,
+    OrderView,
+    Side,
+    Verdict,
+)
 
-PAST_KEPT: Final = 3_000
-PAST_EVERY_NS: Final = 100 * MILLISECOND
+if TYPE_CHECKING:
+    import pandas as pd
+
 FOREVER_S: Final = 1e9
 KILL_WAIT_S: Final = 2.0
-CLOSE_WAIT_S: Final = 10.0
-
-T = TypeVar("T")
-
-_running: dict[str, HybridConnector] = {}
-_registry = threading.Lock()
-_starting = threading.Lock()
-"""One connector starts at a time: two of one name must not both think that they replaced the other."""
 
 
-class HybridConnector:
+class HybridConnector(EngineHost):
     """The bridge between a notebook and the micro layer.
 
     Of one `name` there is one engine: a new connector closes the one before, so a cell may be run again and
@@ -57,6 +59,8 @@ class HybridConnector:
 
     `fees` are those of each venue; without them its published first tier. Of an UNVERIFIED venue nothing
     counts but with `verified_only=False`, in `quotes` for the global quote, in `gate` for entries.
+
+    `record`: a new file for every input of the engine, and what it decided, for `run.inputs.replay_inputs`.
     """
 
     def __init__(
@@ -72,12 +76,15 @@ class HybridConnector:
         queue: QueueConfig | None = None,
         latency: Latency | None = None,
         fees: Mapping[str, settings.Fees] | None = None,
+        record: Path | str | None = None,
         name: str = "main",
     ) -> None:
-        self.name, self.mode, self._driver = name, driver.mode, driver
+        self.mode = driver.mode
         self.instruments: Mapping[str, Instrument] = {i.venue: i for _, i in driver.feeds}
         configs = session or SessionConfig(), gate or GateConfig(), guard or GuardConfig()
-        self._engine = Engine(
+        self._log = None if record is None else RecordWriter(record)
+        make = Engine if self._log is None else partial(RecordedEngine, self._log)
+        engine = make(
             driver.feeds,
             driver.broker(
                 lambda: PaperBroker(
@@ -90,40 +97,39 @@ class HybridConnector:
             feed_shows_our_orders=driver.feed_shows_our_orders,
             conversions=driver.conversions,
         )
-        self._closing = False
-        self._jobs: set[asyncio.Task[Any]] = set()
-        self._cause: BaseException | None = None
-        self._latest = self._engine.snapshot()
-        self._past: deque[MicroSnapshot] = deque(maxlen=PAST_KEPT)
-        self._past_lock = threading.Lock()
-        self._thread = LoopThread(f"citadel-{name}")
-        with _starting:
-            earlier = _running.get(name)
-            if earlier is not None:
-                earlier.close()
-            with _registry:
-                _running[name] = self
-            self._thread.start()
-            try:
-                self._run(lambda: driver.start(self._engine, self._publish, self._die))
-            except BaseException:
-                self.close()
-                raise
+        super().__init__(name, driver, engine)
+
+    def close(self) -> None:
+        super().close()
+        if self._log is not None:
+            self._log.close()
 
     # --- what the macro layer and the notebook see ----------------------------------------
-
-    def snapshot(self) -> MicroSnapshot:
-        """The newest state: one reference, immutable, never waits."""
-        return self._latest
-
-    def past(self, since_ns: int = 0) -> list[MicroSnapshot]:
-        """Snapshots later than `since_ns`, oldest first: ten a second of market time, the newest 3,000."""
-        with self._past_lock:
-            return [snapshot for snapshot in self._past if snapshot.asof_ns > since_ns]
 
     def fills(self) -> Sequence[Fill]:
         """All fills so far, oldest first."""
         return self._facts(lambda: list(self._engine.fills))
+
+    def orders(self) -> pd.DataFrame:
+        """All parent orders so far, oldest first; times in UTC, amounts in the units of `OrderView`."""
+        return as_frame(self._facts(self._engine.orders.views))
+
+    def history(self, parent_id: str) -> pd.DataFrame:
+        """What one parent order did: each stretch at a price and each fill, in order of time. ConfigError."""
+        return history(self._facts(lambda: self._engine.orders.execution(parent_id, self._engine.now_ns)))
+
+    def report(self) -> ExecutionReport:
+        """Transaction cost analysis of what was done so far."""
+        return ExecutionReport(self._facts(lambda: self._engine.orders.executions(self._engine.now_ns)))
+
+    def routes(self, side: Side, base_qty: float, *, taking: bool = False) -> list[Route]:
+        """Where so much can be traded, the best price after fees first; those where it can't be, last.
+
+        `taking`: what the opposite side asks for all of it; else joining the touch. Make an intent of a
+        route's `venue` and `qty`. Raises ConfigError where quote currencies differ.
+        """
+        wanted = Fraction(str(base_qty))
+        return self._call(lambda: self._engine.routes(side, wanted, taking=taking))
 
     # --- what goes down ------------------------------------------------------------------
 
@@ -147,11 +153,17 @@ class HybridConnector:
         currency · `max_chase_bps` 50, from the mid at arrival · `min_move` 1 tick before it follows ·
         `min_rest_ns` 0 · `pause_ns` 250 ms after a reject · `max_rejects` 5 in a row.
 
+        With `twap_s` it is worked off in `twap_slices` 10 over so many seconds, each a chase of its own;
+        `twap_jitter` from 0 to below 1 varies their sizes and times.
+
         An entry carries its exit plan: `stop_bps` 500 and `target_bps` none, from the mid at arrival, or
         `stop_price`, `target_price` · `exit_after_s` never · `exit_on_flip` True, when `signal` turns.
 
         Raises GateRefused with the gate's reasons, ConfigError for an option that can't be, EngineClosed.
         """
+        if options.get("twap_jitter"):
+            count = max(int(options.get("twap_slices", 10)), 0)
+            options["twap_draws"] = [random.random() for _ in range(2 * count)]
         return Order(self, self._call(lambda: self._engine.submit(intent, options)))
 
     def cancel(self, parent_id: str) -> None:
@@ -234,147 +246,14 @@ class HybridConnector:
 
     def wait(self, parent_id: str, seconds: float) -> OrderView:
         """Until a parent order is finished, or for so many seconds."""
-        self.run_until(lambda: self._engine.is_finished(parent_id), seconds)
+        self.run_until(lambda: self._engine.orders.is_finished(parent_id), seconds)
         return self.order(parent_id)
 
     def order(self, parent_id: str) -> OrderView:
         """A parent order as it stands. Raises ConfigError for an unknown id."""
-        return self._facts(lambda: self._engine.order(parent_id))
-
-    # --- the end ------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Cancel every order, stop the driver, end the thread. Safe to call twice, and from `atexit`.
-
-        Raises EngineClosed when the thread does not end within ten seconds, since somebody's `stop()` holds
-        it: then its name stays taken, and no second engine can start under it.
-        """
-        with _registry:
-            closing, self._closing = self._closing, True
-        if self._thread.alive:
-            if not closing:
-                self._thread.soon(self._begin_shut)
-            if not self._thread.join(CLOSE_WAIT_S):
-                self._closing = False
-                raise EngineClosed(f"the engine of {self.name!r} is busy and did not end: interrupt its cell")
-        with _registry:
-            if _running.get(self.name) is self:
-                del _running[self.name]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        return self._facts(lambda: self._engine.orders.view(parent_id))
 
     def __repr__(self) -> str:
         shown = self._latest
         books = ", ".join(f"{v.venue} {v.standing}" for v in shown.venues)
         return f"<HybridConnector {self.name!r} {self.mode} {shown.symbol}: {shown.engine}; {books}>"
-
-    # --- the engine's thread ------------------------------------------------------------------
-
-    def _begin_shut(self) -> None:
-        self._shutting = asyncio.ensure_future(self._shut())  # kept: a loop holds its tasks only weakly
-
-    async def _shut(self) -> None:
-        try:
-            if self._usable:
-                self._engine.state = "closing"
-            self._engine.cancel_all()
-            for job in self._jobs:
-                job.cancel()
-            await self._driver.stop()
-            if self._engine.state == "closing":
-                self._engine.state = "closed"
-            self._publish()
-        except Exception as error:  # noqa: BLE001 - a broken engine must still end; its state says what happened
-            self._die(error)
-        finally:
-            self._thread.end()
-
-    def _die(self, error: Exception) -> None:
-        """Show the last good numbers as those of a dead engine, and try to take its orders back."""
-        self._cause = error
-        self._engine.state = f"dead: {error!r}"
-        self._latest = replace(self._latest, engine=self._engine.state)
-        with suppress(Exception):  # it may be too broken for that: then the state has said so already
-            self._engine.kill()
-            self._driver.perform()
-            self._publish()
-
-    def _publish(self) -> None:
-        self._latest = snapshot = self._engine.snapshot()
-        if not self._past or snapshot.asof_ns - self._past[-1].asof_ns >= PAST_EVERY_NS:
-            with self._past_lock:
-                self._past.append(snapshot)
-
-    def _kill(self) -> None:
-        try:
-            self._engine.kill()
-            self._driver.perform()
-            self._driver.killed()
-            self._publish()
-        except Exception as error:  # noqa: BLE001 - an order may not have been cancelled: say so, trade no more
-            self._die(error)
-
-    def _call(self, action: Callable[[], T]) -> T:
-        """Run on the engine's thread; at once where this is that thread, in a `stop()` of `run_until`."""
-        if self._thread.is_current:
-            self._driver.catch_up()
-            return action()
-
-        async def on_loop() -> T:
-            try:
-                self._driver.catch_up()
-                return action()
-            finally:
-                self._driver.perform()
-                self._publish()
-
-        return self._run(on_loop)
-
-    def _run(self, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Await on the engine's thread. An interrupt of the cell cancels the job and leaves the engine."""
-        if self._thread.is_current:
-            raise ConfigError("stop", "a condition can't itself play the market")
-        if not self._usable or not self._thread.alive:
-            what = f"the engine of {self.name!r} is {self._engine.state}; start a new one"
-            raise EngineClosed(what, self._cause)
-        return self._thread.run(self._watched(job))
-
-    @property
-    def _usable(self) -> bool:
-        return self._engine.state in {"running", "ended"}
-
-    def _facts(self, action: Callable[[], T]) -> T:
-        """What happened stays readable when the engine is closed or dead."""
-        return self._call(action) if self._usable else action()
-
-    async def _watched(self, job: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What the kit did not raise on purpose leaves the engine in an unknown state: it trades no more.
-
-        The job's coroutine is made here: cancelled before its turn, it leaves none that nobody awaits.
-        """
-        task = asyncio.current_task()
-        assert task is not None
-        self._jobs.add(task)
-        try:
-            return await job()
-        except CitadelError:
-            raise
-        except Exception as error:
-            self._die(error)
-            what = f"the engine of {self.name!r} died of {error!r}; start a new one"
-            raise EngineClosed(what, error) from error
-        finally:
-            self._jobs.discard(task)
-
-
-@atexit.register
-def close_all() -> None:
-    """Close every connector of this process."""
-    for connector in list(_running.values()):
-        connector.close()

@@ -7,36 +7,33 @@ and performs what `take_effects()` returns. The same inputs in the same order gi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from math import nan
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from citadel_kit.clock import SECOND
 from citadel_kit.micro import guard
-from citadel_kit.micro.aggregator import DataAggregator, QuoteConfig
-from citadel_kit.micro.book import Book
-from citadel_kit.micro.feed import BookFeed
-from citadel_kit.micro.flow import Flow, FlowConfig, venue_view
-from citadel_kit.micro.gate import GateConfig
+from citadel_kit.micro.aggregator import DataAggregator
+from citadel_kit.micro.flow import Flow, venue_view
 from citadel_kit.micro.ledger import Ledger
-from citadel_kit.micro.limits import Budget, Limits
 from citadel_kit.micro.position import ExitConfig, PlanState
+from citadel_kit.micro.routing import Offer, Route, best_venue
 from citadel_kit.micro.session import (
     Connect,
     Effect,
     FetchSnapshot,
     Send,
-    Session,
-    SessionConfig,
     StateChanged,
     TopChanged,
 )
 from citadel_kit.run.allowance import Allowance
 from citadel_kit.run.executor import SmartOrderExecutor
 from citadel_kit.run.intake import Intake
+from citadel_kit.run.orders import Orders
 from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.paper import PaperBroker
 from citadel_kit.run.parent import ParentOrder
+from citadel_kit.run.parts import EngineConfig, VenueParts, sessions
 from citadel_kit.run.watch import Watch
 from citadel_kit.settings import Fees
 from citadel_kit.types import (
@@ -49,34 +46,13 @@ from citadel_kit.types import (
     MicroSnapshot,
     OrderIntent,
     OrderReport,
-    OrderView,
-    Purpose,
+    Side,
     VenueView,
     Verdict,
 )
 
-NEVER_NS: Final = 1 << 62
-
-
-class EngineConfig(NamedTuple):
-    session: SessionConfig
-    gate: GateConfig
-    guard: guard.GuardConfig
-    quotes: QuoteConfig = QuoteConfig()
-    flow: FlowConfig = FlowConfig()
-    limits: Limits = Limits()
-    budgets: Mapping[str, Budget] = MappingProxyType({})
-    """Requests about orders that a venue allows; one that is not named has no budget."""
-
-
-class _Venue(NamedTuple):
-    """What is kept of one venue, looked up once a frame."""
-
-    instrument: Instrument
-    session: Session
-    feed: BookFeed
-    book: Book
-    flow: Flow
+DEEP: Final = 50
+"""Levels that routing looks at."""
 
 
 class Engine:
@@ -103,15 +79,7 @@ class Engine:
         self.instruments = {instrument.venue: instrument for _, instrument in feeds}
         self.symbol = feeds[0][1].symbol
         self.fills: list[Fill] = []
-        session = config.session
-        if mode == "REPLAY":  # a recording answers no ping and can't be connected to anew
-            session = session._replace(
-                any_frame=True, reconnect_ns=NEVER_NS, silent_ns=NEVER_NS, life_ns=NEVER_NS
-            )
-        self.sessions = {
-            codec.venue: Session(codec, [i, *(c for c in conversions if c.venue == i.venue)], session)
-            for codec, i in feeds
-        }
+        self.sessions = sessions(feeds, conversions, config.session, replayed=mode == "REPLAY")
         self._config, self._broker = config, broker
         instruments = list(self.instruments.values())
         self._aggregator = DataAggregator(
@@ -123,7 +91,7 @@ class Engine:
         )
         self._venues = {i.venue: self._venue(i) for i in instruments}
         self._watch = Watch(config.guard, self.instruments)
-        self.blocked = ""
+        self._fees, self.blocked = fees, ""
         """Why the account opens no risk now, beside the guard; empty where it may."""
         allowance = Allowance(config.limits, config.budgets, self._mid)
         self._intake = Intake(config.gate, self, self.instruments, allowance, broker.stops_at)
@@ -135,6 +103,7 @@ class Engine:
             shows_own=feed_shows_our_orders,
             allowance=allowance,
             start_exit=self._intake.start_exit,
+            submit_slice=self._intake.submit_one,
             on_new=broker.new_parent,
         )
         self._intake.serve(self._executor)
@@ -200,7 +169,7 @@ class Engine:
         `options` are those of `chase.configure`, with `deadline_s` from now in place of `deadline_ns`, and
         for an entry those of `run.options.plan_of`.
         """
-        return self._intake.submit(intent, options).parent_id
+        return self._intake.submit(intent, options)
 
     def on_signal(self, side: int) -> None:
         """The macro layer's newest word: plans that close on a flip look at it. 0: flat."""
@@ -253,28 +222,10 @@ class Engine:
         """Are all books LIVE?"""
         return all(f.state == FeedState.LIVE for s in self.sessions.values() for f in s.feeds.values())
 
-    def order(self, parent_id: str) -> OrderView:
-        return self._executor.view(parent_id)
-
-    def knows(self, parent_id: str) -> bool:
-        return self._executor.parent(parent_id) is not None
-
-    def opens(self, parent_id: str) -> bool:
-        """Is it an entry?"""
-        order = self._executor.parent(parent_id)
-        return order is None or order.intent.purpose == Purpose.ENTRY
-
     @property
-    def is_working(self) -> bool:
-        """Is any parent not finished? Stops may rest besides."""
-        return self._executor.is_working
-
-    def at_work(self) -> set[tuple[str, int]]:
-        """Parent and order id of all that is, or may be, at a venue."""
-        return self._executor.at_work()
-
-    def is_finished(self, parent_id: str) -> bool:
-        return self._executor.is_finished(parent_id)
+    def orders(self) -> Orders:
+        """What is known of them."""
+        return self._executor.orders
 
     def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
@@ -286,7 +237,7 @@ class Engine:
             quotes.quote(now_ns),
             tuple([self._view(venue) for venue in self._venues]),
             self.blocked or self._watch.says,
-            self._executor.views(),
+            self._executor.orders.views(),
             self.state,
             quotes.opportunities(now_ns),
         )
@@ -308,15 +259,24 @@ class Engine:
         """The venue's book, whatever its state."""
         return self._venues[venue].book
 
+    def routes(self, side: Side, base_qty: Fraction, *, taking: bool) -> list[Route]:
+        """Every venue for so much of the base currency, the best first; see `micro.routing.best_venue`."""
+        offers = [
+            Offer(v.instrument, v.feed.state, v.book.levels(Side.BUY, DEEP), v.book.levels(Side.SELL, DEEP),
+                  self._fees[v.instrument.venue])
+            for v in self._venues.values()
+        ]  # fmt: skip
+        return best_venue(offers, side, base_qty, taking=taking)
+
     def _mid(self) -> float:
         """NaN where the global quote is missing or crossed."""
         quote = self._aggregator.quote(self.now_ns)
         return nan if quote.crossed else quote.mid
 
-    def _venue(self, instrument: Instrument) -> _Venue:
+    def _venue(self, instrument: Instrument) -> VenueParts:
         session = self.sessions[instrument.venue]
         feed = session.feeds[instrument.symbol]
-        return _Venue(instrument, session, feed, feed.book, Flow(instrument, self._config.flow))
+        return VenueParts(instrument, session, feed, feed.book, Flow(instrument, self._config.flow))
 
     def _view(self, venue: str) -> VenueView:
         instrument, session, feed, _, flow = self._venues[venue]

@@ -5,15 +5,18 @@ It owns the order of events and no rule: what to do is `micro.chase`'s word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro import chase, position
 from citadel_kit.micro.ledger import Ledger
 from citadel_kit.micro.position import ExitConfig
 from citadel_kit.run.allowance import Allowance
-from citadel_kit.run.parent import ParentOrder, view
+from citadel_kit.run.orders import Orders
+from citadel_kit.run.parent import ParentOrder
 from citadel_kit.run.plans import Plans, StartExit
+from citadel_kit.run.twap import SubmitSlice, Twaps
 from citadel_kit.types import (
     FIRST_STOP_ID,
     BookReader,
@@ -22,10 +25,8 @@ from citadel_kit.types import (
     CommandKind,
     Fill,
     Instrument,
-    MacroSignal,
     OrderIntent,
     OrderReport,
-    OrderView,
     Purpose,
     RejectReason,
     ReportKind,
@@ -48,20 +49,23 @@ class SmartOrderExecutor:
         shows_own: bool = True,
         allowance: Allowance | None = None,
         start_exit: StartExit | None = None,
+        submit_slice: SubmitSlice | None = None,
         on_new: Callable[[ParentOrder, ExitConfig | None], None] = lambda order, plan: None,
     ) -> None:
         """`may_go_on`: does the gate still allow this entry? Asked before each decision that could place.
 
         `shows_own`: do the books include our orders? Then their sizes are taken off what a chase follows.
         `start_exit`: submits an exit that a plan asks for, where the gate allows it; plans need it.
+        `submit_slice`: the same of a slice, raising what the gate says; a TWAP needs it.
         `on_new` hears of each parent before its first command.
         """
         self.ledger, self._shows_own = ledger, shows_own
         self._broker, self._on_fill, self._may_go_on = broker, on_fill, may_go_on
         self._allowance, self._on_new = allowance or Allowance(), on_new
-        self._orders: dict[str, ParentOrder] = {}
-        self._working: dict[str, ParentOrder] = {}
+        self.orders = Orders(ledger)
         self._plans = Plans(start_exit, self.cancel, self._send_stop)
+        self.orders.follow(self._plans)
+        self._twaps = Twaps(self.orders.twaps, submit_slice, self.cancel)
 
     # --- inputs ------------------------------------------------------------------
 
@@ -87,7 +91,7 @@ class SmartOrderExecutor:
         if config.qty * top.ask * 2 >= 1 << 62:  # twice: no bound lets a chase go so far
             raise ConfigError("qty", "the order's value does not fit 62 bits", "Split the order")
         order = ParentOrder(
-            parent_id=parent_id or self._next_id(),
+            parent_id=parent_id or self.orders.next_id(),
             intent=intent,
             instrument=instrument,
             config=config,
@@ -96,7 +100,7 @@ class SmartOrderExecutor:
             group=group,
         )
         order.trace.on_top(now_ns, top)
-        self._orders[order.parent_id] = self._working[order.parent_id] = order
+        self.orders.add(order)
         self._on_new(order, plan)
         if plan is not None:
             self._plans.add(order, plan, position.fresh(now_ns), now_ns)
@@ -104,11 +108,17 @@ class SmartOrderExecutor:
         self._step(order, chase.on_top(config, order.state, seen), now_ns)
         return order
 
+    def start_twap(
+        self, intent: OrderIntent, instrument: Instrument, options: Mapping[str, Any], price: int, now_ns: int
+    ) -> str:
+        """As slices over time, at about `price`; the name of the whole. Raises ConfigError, GateRefused."""
+        return self._twaps.start(intent, instrument, options, price, now_ns)
+
     def guard_again(
         self, order: ParentOrder, plan: ExitConfig, state: position.PlanState, now_ns: int
     ) -> None:
         """Take up the plan of an earlier run's entry, which has ended and still has a position."""
-        self._orders[order.parent_id] = order
+        self.orders.add(order)
         self._on_new(order, plan)
         signed = int(order.intent.side) * position.position(state)
         self.ledger.carry_over(order.instrument.venue, signed, order.state.twice_arrival_mid // 2)
@@ -121,9 +131,9 @@ class SmartOrderExecutor:
         """
         if self._plans:
             self._plans.on_top(venue, top, now_ns)
-        if not self._working:
+        if not self.orders.working:
             return
-        for order in self._at(venue):
+        for order in self.orders.at(venue):
             order.trace.on_top(now_ns, top)
             opens = order.intent.purpose == Purpose.ENTRY
             if self._allowance.waits(venue, opens, now_ns):
@@ -136,7 +146,7 @@ class SmartOrderExecutor:
 
     def on_no_book(self, venue: str, now_ns: int) -> None:
         """The venue's book is not LIVE: nothing is chased there."""
-        for order in self._at(venue):
+        for order in self.orders.at(venue):
             self._step(order, chase.on_no_book(order.config, order.state, now_ns), now_ns)
         self._plans.on_no_book(venue, now_ns)
 
@@ -145,7 +155,7 @@ class SmartOrderExecutor:
 
         `base_fee`: what the venue kept of a fill, in quantity units.
         """
-        order = self._order(parent_id)
+        order = self.orders.named(parent_id)
         is_stop = report.order_id >= FIRST_STOP_ID
         side = Side(-order.intent.side) if is_stop else order.intent.side
         fill = self.ledger.on_report(order.instrument.venue, parent_id, side, report, base_fee)
@@ -163,10 +173,12 @@ class SmartOrderExecutor:
             self._step(order, chase.on_report(order.config, order.state, report), now_ns)
 
     def on_timer(self, now_ns: int) -> None:
-        for order in list(self._working.values()):
+        for order in list(self.orders.working.values()):
             self._step(order, chase.on_timer(order.config, order.state, now_ns), now_ns)
         if self._plans:
             self._plans.on_timer(now_ns)
+        if self.orders.twaps:
+            self._twaps.on_timer(now_ns)
 
     def on_signal(self, side: int, now_ns: int) -> None:
         """The macro layer's newest word, for the plans that close on a flip; 0: flat."""
@@ -178,14 +190,16 @@ class SmartOrderExecutor:
 
     def close_position(self, parent_id: str, now_ns: int) -> None:
         """Close what an entry opened, by its exit plan. Raises ConfigError where it has none."""
-        if self._plans.of(self._order(parent_id).parent_id) is None:
+        if self._plans.of(self.orders.named(parent_id).parent_id) is None:
             what = f"{parent_id!r} has no exit plan"
             raise ConfigError("parent_id", what, "Submit an intent of purpose EXIT instead")
         self._plans.close(parent_id, now_ns)
 
     def cancel(self, parent_id: str, now_ns: int) -> None:
-        """Cancel one parent. Raises ConfigError for an id that was never given."""
-        order = self._order(parent_id)
+        """Cancel one parent, or a TWAP. Raises ConfigError for an id that was never given."""
+        if self._twaps.cancel(parent_id, now_ns):
+            return
+        order = self.orders.named(parent_id)
         self._step(order, chase.cancel(order.config, order.state, now_ns), now_ns)
 
     def cancel_all(self, now_ns: int, *, entries_only: bool = False, exits_too: bool = False) -> None:
@@ -194,7 +208,8 @@ class SmartOrderExecutor:
         others. Stops at the venue stay in any case.
         """
         failures: list[Exception] = []
-        for order in list(self._working.values()):
+        self._twaps.stop()
+        for order in list(self.orders.working.values()):
             if entries_only and order.intent.purpose != Purpose.ENTRY:
                 continue
             if not exits_too and self._plans.of(order.group) is not None:
@@ -208,82 +223,18 @@ class SmartOrderExecutor:
 
     def hold_entries(self, now_ns: int) -> None:
         """Pull every entry now; each goes on at the first top at which the gate allows it again."""
-        for order in list(self._working.values()):
+        for order in list(self.orders.working.values()):
             if order.intent.purpose == Purpose.ENTRY:
                 self._step(order, chase.on_held(order.config, order.state, now_ns), now_ns)
 
-    # --- facts ------------------------------------------------------------------
-
-    def reducing(self, venue: str) -> int:
-        """Not yet filled quantity of working reductions and exits, and of stops that rest."""
-        orders = sum(
-            order.config.qty - order.state.filled
-            for order in self._at(venue)
-            if order.intent.purpose != Purpose.ENTRY
-        )
-        return orders + self._plans.reducing(venue)
-
-    def open_notional(self, instrument: Instrument, price: int, but: ParentOrder | None = None) -> float:
-        """Of positions and of what working entries may yet fill, over all venues, at this price of one."""
-        working = [
-            order.instrument.notional(
-                order.state.twice_arrival_mid // 2, order.config.qty - order.state.filled
-            )
-            for order in self._working.values()
-            if order.intent.purpose == Purpose.ENTRY and order is not but
-        ]
-        return self.ledger.gross(instrument.price(price)) + sum(working)
-
-    def has_used(self, signal: MacroSignal, but_group: str = "") -> bool:
-        """Does an entry on this signal work, or has one filled? Slices of one order are one entry."""
-        return any(
-            order.intent.signal is not None
-            and (not but_group or order.group != but_group)
-            and order.intent.signal.asof_ns == signal.asof_ns
-            and (order.finished_ns == 0 or order.state.filled > 0)
-            for order in self._orders.values()
-        )
-
-    def parent(self, parent_id: str) -> ParentOrder | None:
-        return self._orders.get(parent_id)
-
-    @property
-    def is_working(self) -> bool:
-        return bool(self._working)
-
-    def is_finished(self, parent_id: str) -> bool:
-        """Raises ConfigError for an id that was never given."""
-        return self._order(parent_id).finished_ns > 0
-
-    def view(self, parent_id: str) -> OrderView:
-        """Raises ConfigError for an id that was never given."""
-        return view(self._order(parent_id), self._plans.says(parent_id))
-
-    def views(self) -> tuple[OrderView, ...]:
-        """All parent orders of this run, oldest first."""
-        return tuple([view(order, self._plans.says(name)) for name, order in self._orders.items()])
-
-    def at_work(self) -> set[tuple[str, int]]:
-        """Parent and order id of all that is, or may be, at a venue."""
-        working = {(o.parent_id, o.state.order.order_id) for o in self._working.values()}
-        return working | {(entry.parent_id, number) for entry, number in self._plans.resting_stops()}
-
     # --- inside ------------------------------------------------------------------
-
-    def _order(self, parent_id: str) -> ParentOrder:
-        if parent_id not in self._orders:
-            raise ConfigError("parent_id", f"no order {parent_id!r}", f"There are: {', '.join(self._orders)}")
-        return self._orders[parent_id]
-
-    def _at(self, venue: str) -> list[ParentOrder]:
-        return [order for order in self._working.values() if order.instrument.venue == venue]
 
     def _touch(self, order: ParentOrder, top: BookTop, book: BookReader | None) -> chase.Touch:
         """The touch without what we have there ourselves, in this parent and its siblings."""
         if book is None or not (self._shows_own or order.config.ignore_qty):
             return chase.plain_touch(top)
         side, venue = order.config.side, order.instrument.venue
-        siblings = [o for o in self._at(venue) if o.config.side == side] if self._shows_own else []
+        siblings = [o for o in self.orders.at(venue) if o.config.side == side] if self._shows_own else []
         own = [size for sibling in siblings for size in chase.own_sizes(sibling.state)]
         return chase.touch_of(top, book, side, own)
 
@@ -296,14 +247,14 @@ class SmartOrderExecutor:
                 reason = RejectReason.VENUE.value
                 report = OrderReport(ReportKind.REJECT, command.order_id, now_ns, 0, 0, 0, False, reason)
                 self._step(order, chase.on_report(order.config, order.state, report), now_ns)
-                return
-            self._allowance.went_out(order, command, now_ns)
-            order.trace.on_command(now_ns, command)
-            self._broker.send(order.instrument.venue, order.parent_id, command, now_ns)
+            else:
+                self._allowance.went_out(order, command, now_ns)
+                order.trace.on_command(now_ns, command)
+                self._broker.send(order.instrument.venue, order.parent_id, command, now_ns)
         ended = order.state.phase >= chase.Phase.FILLED and order.finished_ns == 0
         if ended:
             order.finished_ns = now_ns
-            self._working.pop(order.parent_id, None)
+            self.orders.working.pop(order.parent_id, None)
         if self._plans and (ended or order.state.filled != filled):
             self._plans.on_parent(order, now_ns)
 
@@ -312,12 +263,9 @@ class SmartOrderExecutor:
         moves an order that was looked at, within its bound."""
         if command.kind != CommandKind.PLACE:
             return ""
-        besides = self.open_notional(order.instrument, command.price, order)
+        besides = self.orders.open_notional(order.instrument, command.price, order)
         return self._allowance.refuses(order, command, besides, now_ns)
 
     def _send_stop(self, entry: ParentOrder, command: Command | StopCommand, now_ns: int) -> None:
         self._allowance.went_out(entry, command, now_ns)
         self._broker.send(entry.instrument.venue, entry.parent_id, command, now_ns)
-
-    def _next_id(self) -> str:
-        return f"p{sum(not order.group for order in self._orders.values()) + 1}"

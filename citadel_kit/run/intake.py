@@ -57,11 +57,23 @@ class Intake:
         self.verdict = said._replace(text=f"{said.text} ({iso(sight.now_ns)[11:19]} UTC)")
         return self.verdict
 
-    def submit(self, intent: OrderIntent, options: Mapping[str, Any], group: str = "") -> ParentOrder:
-        """Ask the gate and the limits, then chase. Raises GateRefused, or ConfigError for a bad option."""
-        verdict = self.judge(intent, group)
-        if not verdict.allowed:
-            raise GateRefused(verdict.reasons, verdict.text)
+    def submit(self, intent: OrderIntent, options: Mapping[str, Any]) -> str:
+        """Ask the gate and the limits, then chase, or with `twap_s` in slices; the name of the order.
+
+        Raises GateRefused, ConfigError for a bad option.
+        """
+        if "twap_s" not in options:
+            return self.submit_one(intent, options).parent_id
+        self._let_through(intent, "")
+        instrument, top = self._instruments[intent.venue], self._sight.book(intent.venue).top()
+        price = (top.bid + top.ask) // 2
+        return self._executor.start_twap(intent, instrument, options, price, self._sight.now_ns)
+
+    def submit_one(
+        self, intent: OrderIntent, options: Mapping[str, Any], group: str = "", parent_id: str = ""
+    ) -> ParentOrder:
+        """One chase. `group`: of a slice, what it is a slice of. Raises GateRefused, ConfigError."""
+        self._let_through(intent, group)
         instrument, now_ns = self._instruments[intent.venue], self._sight.now_ns
         config = configure(instrument, intent, options, now_ns)
         book = self._sight.book(intent.venue)
@@ -69,11 +81,19 @@ class Intake:
         if intent.purpose == Purpose.ENTRY:
             mid = (top.bid + top.ask) / 2
             plan = plan_of(instrument, intent, options, mid, now_ns, self._stops_at(intent.venue))
+        return self._executor.submit(
+            intent, instrument, config, top, now_ns, book, plan=plan, group=group, parent_id=parent_id
+        )
+
+    def _let_through(self, intent: OrderIntent, group: str) -> None:
+        """Raises GateRefused."""
+        verdict = self.judge(intent, group)
+        if not verdict.allowed:
+            raise GateRefused(verdict.reasons, verdict.text)
+        top = self._sight.book(intent.venue).top()
         if broken := self._broken(intent, top.bid if intent.side == Side.BUY else top.ask):
-            raise GateRefused(
-                (Reason.NOTIONAL,), f"{intent.venue}: blocked by the account's limits: {broken}"
-            )
-        return self._executor.submit(intent, instrument, config, top, now_ns, book, plan=plan, group=group)
+            what = f"{intent.venue}: blocked by the account's limits: {broken}"
+            raise GateRefused((Reason.NOTIONAL,), what)
 
     def start_exit(self, entry: ParentOrder, number: int, qty: int, urgent: bool, now_ns: int) -> bool:
         """An exit that a plan asks for. False where the gate does not allow it now."""
@@ -102,18 +122,18 @@ class Intake:
         """The limits the whole order would break."""
         instrument = self._instruments[intent.venue]
         return self._allowance.breaches(
-            instrument, intent, price, intent.qty, self._executor.open_notional(instrument, price),
+            instrument, intent, price, intent.qty, self._executor.orders.open_notional(instrument, price),
             self._sight.now_ns,
         )  # fmt: skip
 
     def _exposure(self, intent: OrderIntent, group: str = "") -> Exposure:
         try:
-            executor, instrument = self._executor, self._instruments[intent.venue]
+            orders, instrument = self._executor.orders, self._instruments[intent.venue]
             ask = self._sight.book(intent.venue).top().ask
             return Exposure(
-                position=executor.ledger.position(intent.venue).qty,
-                reducing=executor.reducing(intent.venue),
-                signal_used=intent.signal is not None and executor.has_used(intent.signal, group),
+                position=orders.ledger.position(intent.venue).qty,
+                reducing=orders.reducing(intent.venue),
+                signal_used=intent.signal is not None and orders.has_used(intent.signal, group),
                 notional=instrument.notional(ask, intent.qty),
                 inverse=instrument.inverse,
             )

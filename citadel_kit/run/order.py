@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from citadel_kit.clock import SECOND, iso
+from citadel_kit.run.shortfall import Execution
 from citadel_kit.types import OrderView
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Desk(Protocol):
@@ -17,6 +24,8 @@ class Desk(Protocol):
     def cancel(self, parent_id: str) -> None: ...
 
     def wait(self, parent_id: str, seconds: float) -> OrderView: ...
+
+    def history(self, parent_id: str) -> pd.DataFrame: ...
 
 
 class Order:
@@ -63,6 +72,10 @@ class Order:
         """Until it is finished, or for so many seconds of the market's time."""
         return self._desk.wait(self.parent_id, seconds)
 
+    def history(self) -> pd.DataFrame:
+        """Each stretch at a price and each fill, in order of time."""
+        return self._desk.history(self.parent_id)
+
     def __repr__(self) -> str:
         return f"<Order {describe(self.view)}>"
 
@@ -97,5 +110,40 @@ def facts(view: OrderView) -> dict[str, str]:
         "fees": f"{view.fees:.6f} {quote}",
         "reprices": str(view.reprices),
         "submitted": iso(view.submitted_ns),
+        **({"exit plan": view.plan} if view.plan else {}),
         "took": f"{took:.3f} s" if view.finished_ns else "still working",
     }
+
+
+def as_frame(views: Sequence[OrderView]) -> pd.DataFrame:
+    """One row a parent order; times in UTC."""
+    import pandas as pd  # half a second that only those who ask for a table pay
+
+    rows = [{**msgspec.structs.asdict(v), "side": v.side.name, "purpose": v.purpose.name} for v in views]
+    frame = pd.DataFrame(rows, columns=list(OrderView.__struct_fields__))
+    for name in ("submitted", "finished"):
+        stamps = frame.pop(f"{name}_ns").astype("int64")
+        frame[name] = pd.to_datetime(stamps.where(stamps != 0), utc=True, unit="ns")
+    return frame.set_index("parent_id")
+
+
+def history(execution: Execution) -> pd.DataFrame:
+    """Of one chase: `rested` rows with their span, `filled` rows with the market of their moment."""
+    import pandas as pd
+
+    rests: list[dict[str, Any]] = [
+        {"at": r.from_ns, "what": "rested", "price": r.price, "until": r.until_ns, "order_id": r.order_id}
+        for r in execution.rests
+    ]
+    fills: list[dict[str, Any]] = [
+        {"at": f.at_ns, "what": "filled", "price": f.price, "qty": f.qty, "maker": f.maker, "fee": f.fee,
+         "bid": f.bid, "ask": f.ask}
+        for f in execution.fills
+    ]  # fmt: skip
+    names = ["at", "what", "price", "qty", "until", "order_id", "maker", "fee", "bid", "ask"]
+    rows = sorted([*rests, *fills], key=lambda row: int(row["at"]))
+    frame = pd.DataFrame(rows, columns=names)
+    for name in ("at", "until"):
+        stamps = frame[name].fillna(0).astype("int64")
+        frame[name] = pd.to_datetime(stamps.where(stamps != 0), utc=True, unit="ns")
+    return frame

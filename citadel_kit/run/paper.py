@@ -101,8 +101,8 @@ class PaperBroker:
         if not 0 <= queue.cancel_pct <= 100:
             raise ConfigError("cancel_pct", f"{queue.cancel_pct} is not a percentage")
         self._venues = {i.venue: _Venue(i) for i in instruments}
+        self.latency, self.queue = latency, queue
         self._latency = latency.draws() if isinstance(latency, Latency) else latency
-        self._queue = queue
         self._sent: list[_Sent] = []
         self._reports: list[_Report] = []
         self._numbers = count()
@@ -141,7 +141,7 @@ class PaperBroker:
                 opposite, shown = (top.ask, top.ask_qty) if order.side == Side.BUY else (top.bid, top.bid_qty)
                 level = int(book.qty_at(order.side, order.price))
                 left = at.taken.left(-order.side, opposite, shown)
-                after = on_level(self._queue, order, level, opposite, left)
+                after = on_level(self.queue, order, level, opposite, left)
                 if after.filled > order.filled:
                     at.taken.add(-order.side, opposite, shown, after.filled - order.filled)
                 self._settle(at, key, order, after, now_ns)
@@ -151,7 +151,7 @@ class PaperBroker:
         at = self._venue(venue)
         shared = 0
         for key, order in at.by_priority():
-            after = on_trade(self._queue, order, trade.price, trade.qty, trade.side, shared)
+            after = on_trade(self.queue, order, trade.price, trade.qty, trade.side, shared)
             shared += after.filled - order.filled
             self._settle(at, key, order, after, now_ns)
 

@@ -26,9 +26,10 @@ from citadel_kit.io.stream import StreamConfig
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.session import SessionConfig
-from citadel_kit.run.engine import Engine, EngineConfig
+from citadel_kit.run.engine import Engine
 from citadel_kit.run.live import LiveDriver
 from citadel_kit.run.paper import PaperBroker
+from citadel_kit.run.parts import EngineConfig
 from citadel_kit.types import FeedState, Side
 
 S = "BTC/USDT"

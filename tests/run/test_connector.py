@@ -23,8 +23,9 @@ from citadel_kit.micro.chase import OnDeadline
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.limits import Limits
-from citadel_kit.run import connector
-from citadel_kit.run.connector import HybridConnector, close_all
+from citadel_kit.run import connector, host
+from citadel_kit.run.connector import HybridConnector
+from citadel_kit.run.host import close_all
 from citadel_kit.run.options import configure
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.types import (
@@ -348,7 +349,7 @@ def test_kill_says_when_it_is_not_done_yet(kit: HybridConnector, monkeypatch: py
 
 
 def test_a_busy_engine_keeps_its_name(kit: HybridConnector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connector, "CLOSE_WAIT_S", 0.05)
+    monkeypatch.setattr(host, "CLOSE_WAIT_S", 0.05)
     release, held = threading.Event(), threading.Event()
 
     def hold() -> bool:
@@ -424,7 +425,9 @@ def test_kill_is_served_while_the_market_plays(kit: HybridConnector) -> None:
     order = kit.submit(intent(qty=100 * LOT))
     threading.Timer(0.05, kit.kill).start()
     kit._driver.speed = 20.0  # type: ignore[attr-defined]
-    assert kit.run_until(lambda: kit._engine.is_finished(order.parent_id), 40).guard == "tripped by hand"
+    assert (
+        kit.run_until(lambda: kit._engine.orders.is_finished(order.parent_id), 40).guard == "tripped by hand"
+    )
     assert order.status == "cancelled"
 
 

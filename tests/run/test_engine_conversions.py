@@ -10,8 +10,9 @@ from citadel_kit import clock
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.session import SessionConfig
-from citadel_kit.run.engine import Engine, EngineConfig
+from citadel_kit.run.engine import Engine
 from citadel_kit.run.paper import PaperBroker
+from citadel_kit.run.parts import EngineConfig
 from citadel_kit.settings import Fees
 from citadel_kit.types import Instrument
 

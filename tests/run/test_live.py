@@ -23,9 +23,10 @@ from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.session import SessionConfig
 from citadel_kit.run import live
 from citadel_kit.run.connector import HybridConnector
-from citadel_kit.run.engine import Engine, EngineConfig
+from citadel_kit.run.engine import Engine
 from citadel_kit.run.live import LiveDriver
 from citadel_kit.run.paper import PaperBroker
+from citadel_kit.run.parts import EngineConfig
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.types import FeedState, MicroSnapshot, OrderIntent, Side
 
