@@ -355,6 +355,14 @@ def test_an_order_that_was_full_and_is_amended_larger_is_at_work_again(tmp_path:
         assert not journal.own_orders("v", 0)[0].settled
 
 
+def test_an_answer_older_than_the_fills_of_a_full_order_does_not_revive_it(tmp_path: Path) -> None:
+    with started(tmp_path / "j.db") as journal:
+        journal.command("p1", place(), NOW)
+        journal.fill(fill(50), 50)
+        journal.report("p1", said(ReportKind.STATE, 0, price=12345, qty=50))
+        assert journal.own_orders("v", 0)[0].settled
+
+
 def test_a_duplicate_is_no_end_and_any_other_reject_is(tmp_path: Path) -> None:
     with started(tmp_path / "j.db") as journal:
         for order_id, reason in ((1, RejectReason.DUPLICATE), (2, RejectReason.BALANCE)):

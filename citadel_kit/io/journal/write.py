@@ -309,15 +309,18 @@ _NEW_ORDER: Final = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)"
 )
 # It is alive again where an amendment made an order larger that was full, and where a venue that was asked
-# says so, whatever was reported before: if that was wrong or late, the next reconciliation finds it gone.
+# says so, whatever was reported before: if that was wrong or late, the next reconciliation finds it gone. But
+# not where all of it is booked: then the answer is older than the fills.
 _ON_REPORT: Final = """
 UPDATE orders SET
   claimed = max(claimed, :filled), last_ns = max(last_ns, :at),
   price = CASE WHEN :price > 0 THEN :price ELSE price END,
   qty = CASE WHEN :qty > 0 THEN :qty ELSE qty END,
-  status = CASE WHEN :status = '' OR (done AND NOT (:alive OR (status = 'filled' AND :qty > booked)))
+  status = CASE WHEN :status = '' OR (done AND NOT (
+    (:alive AND booked < CASE WHEN :qty > 0 THEN :qty ELSE qty END) OR (status = 'filled' AND :qty > booked)))
     THEN status ELSE :status END,
-  done = CASE WHEN :alive OR (status = 'filled' AND :qty > booked) THEN 0 ELSE max(done, :gone) END,
+  done = CASE WHEN (:alive AND booked < CASE WHEN :qty > 0 THEN :qty ELSE qty END)
+    OR (status = 'filled' AND :qty > booked) THEN 0 ELSE max(done, :gone) END,
   venue_order_id = CASE WHEN :venue_id <> '' THEN :venue_id ELSE venue_order_id END
 WHERE client_id = :name"""
 _ON_FILL: Final = """
