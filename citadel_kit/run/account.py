@@ -59,9 +59,6 @@ class AccountConfig(NamedTuple):
 class LocalVenues(Protocol):
     """What is asked of a local exchange."""
 
-    @property
-    def urls(self) -> Mapping[str, str]: ...
-
     def ccxt_config(self, venue: str) -> Mapping[str, Any]: ...
 
 
@@ -95,8 +92,9 @@ class Account:
 
     @classmethod
     def local(cls, exchange: LocalVenues, *, name: str = "local", **more: Any) -> Account:
-        """At all venues of a local exchange, with the keys it hands out. `more`: as for the class."""
-        configs = {venue: exchange.ccxt_config(venue) for venue in exchange.urls}
+        """At a local exchange, with the key it hands out. Of its venues `binance` takes orders; the others
+        serve market data only. `more`: as for the class."""
+        configs = {venue: exchange.ccxt_config(venue) for venue in ("binance",)}
         keys = {
             venue: Keys.of(venue, c["apiKey"], c["secret"], c.get("password", ""))
             for venue, c in configs.items()

@@ -153,8 +153,8 @@ class HybridConnector(EngineHost):
         currency · `max_chase_bps` 50, from the mid at arrival · `min_move` 1 tick before it follows ·
         `min_rest_ns` 0 · `pause_ns` 250 ms after a reject · `max_rejects` 5 in a row.
 
-        With `twap_s` it is worked off in `twap_slices` 10 over so many seconds, each a chase of its own;
-        `twap_jitter` from 0 to below 1 varies their sizes and times.
+        With `twap_s` it is worked off in `twap_slices` 10 over so many seconds, each a chase of its own with
+        nine tenths of its time for a deadline; `twap_jitter` from 0 to below 1 varies sizes and times.
 
         An entry carries its exit plan: `stop_bps` 500 and `target_bps` none, from the mid at arrival, or
         `stop_price`, `target_price` · `exit_after_s` never · `exit_on_flip` True, when `signal` turns.

@@ -21,6 +21,8 @@ from citadel_kit.types import Instrument, OrderIntent, OrderView
 OPTIONS: Final = ("twap_s", "twap_slices", "twap_jitter", "twap_draws")
 _CATCH_UP: Final = 1.0
 """A slice makes up for no more than its own size of what earlier ones left."""
+_SHARE: Final = 0.9
+"""Of a slice's time that its chase has: the venue's word on its end comes before the next."""
 
 SubmitSlice = Callable[[OrderIntent, Mapping[str, Any], str, str], ParentOrder]
 """Intent, options, group, parent id. Raises GateRefused, ConfigError."""
@@ -78,7 +80,7 @@ class Twaps:
             draws=options.get("twap_draws", ()),
             jitter=options.get("twap_jitter", 0.0),
         )
-        rest.setdefault("deadline_s", duration_ns / len(slices.qtys) / SECOND)
+        rest.setdefault("deadline_s", _SHARE * duration_ns / len(slices.qtys) / SECOND)
         twap = Twap(
             name=f"t{len(self._twaps) + 1}",
             intent=intent,
@@ -141,7 +143,8 @@ class Twaps:
 def as_view(twap: Twap) -> OrderView:
     """All slices as one order: its arrival is the first's."""
     rows: Sequence[OrderView] = [view(child) for child in twap.children]
-    filled = sum(row.filled for row in rows)
+    units = sum(child.state.filled for child in twap.children)
+    filled = twap.instrument.qty(units)
     paid = sum(row.average_price * row.filled for row in rows if row.filled)
     average = paid / filled if filled else nan
     arrival = rows[0].arrival_mid if rows else nan
@@ -149,7 +152,7 @@ def as_view(twap: Twap) -> OrderView:
     status = "working"
     if twap.finished_ns:
         status = "cancelled" if twap.cancelled else "expired"
-        status = "filled" if filled >= qty else status
+        status = "filled" if units >= twap.intent.qty else status
     done = f"slice {twap.number + 1} of {len(twap.slices.qtys)}"
     return OrderView(
         parent_id=twap.name,
@@ -162,7 +165,7 @@ def as_view(twap: Twap) -> OrderView:
         note=f"{done}: {twap.note}" if twap.note else done,
         qty=qty,
         filled=filled,
-        remaining=qty - filled,
+        remaining=twap.instrument.qty(twap.intent.qty - units),
         working_price=next((row.working_price for row in reversed(rows) if not row.finished_ns), nan),
         arrival_mid=arrival,
         average_price=average,
