@@ -22,7 +22,7 @@ from citadel_kit.io.lease import Lease
 from citadel_kit.io.rest import apart
 from citadel_kit.run.bookkeeper import Bookkeeper
 from citadel_kit.run.brakes import Brakes
-from citadel_kit.run.options import Stops
+from citadel_kit.run.options import Abilities
 from citadel_kit.run.outbox import Item, NewParent, Outbox, SendCommand
 from citadel_kit.run.reconcile import Reconciliation
 from citadel_kit.run.resume import open_plans
@@ -59,6 +59,9 @@ class AccountConfig(NamedTuple):
 class LocalVenues(Protocol):
     """What is asked of a local exchange."""
 
+    @property
+    def port(self) -> int: ...
+
     def ccxt_config(self, venue: str) -> Mapping[str, Any]: ...
 
 
@@ -91,15 +94,16 @@ class Account:
         """The entry that a parent belongs to, as `prefix-parent_id`, over all runs."""
 
     @classmethod
-    def local(cls, exchange: LocalVenues, *, name: str = "local", **more: Any) -> Account:
+    def local(cls, exchange: LocalVenues, *, name: str = "", **more: Any) -> Account:
         """At a local exchange, with the key it hands out. Of its venues `binance` takes orders; the others
-        serve market data only. `more`: as for the class."""
+        serve market data only. `name`: without one, of its port. `more`: as for the class.
+        """
         configs = {venue: exchange.ccxt_config(venue) for venue in ("binance",)}
         keys = {
             venue: Keys.of(venue, c["apiKey"], c["secret"], c.get("password", ""))
             for venue, c in configs.items()
         }
-        return cls(name, keys, mode="PAPER", at=configs, **more)
+        return cls(name or f"local-{exchange.port}", keys, mode="PAPER", at=configs, **more)
 
     @classmethod
     def live(
@@ -133,7 +137,9 @@ class Account:
     def outbox(self) -> Outbox:
         """The engine's broker."""
         rows = {venue: capabilities(venue) for venue in self._keys}
-        return Outbox({venue: Stops(row.stops, row.stop_at_market) for venue, row in rows.items()})
+        return Outbox(
+            {venue: Abilities(row.stops, row.stop_at_market, row.amend) for venue, row in rows.items()}
+        )
 
     # --- life ---
 

@@ -94,7 +94,7 @@ class Engine:
         self._fees, self.blocked = fees, ""
         """Why the account opens no risk now, beside the guard; empty where it may."""
         allowance = Allowance(config.limits, config.budgets, self._mid)
-        self._intake = Intake(config.gate, self, self.instruments, allowance, broker.stops_at)
+        self._intake = Intake(config.gate, self, self.instruments, allowance, broker.abilities)
         self._executor = SmartOrderExecutor(
             broker,
             Ledger(self.instruments.values(), fees),

@@ -171,6 +171,8 @@ class SmartOrderExecutor:
             self._plans.on_stop_report(parent_id, report, now_ns)
         else:
             self._step(order, chase.on_report(order.config, order.state, report), now_ns)
+            if fill is not None and self._plans:
+                self._plans.on_parent(order, now_ns)
 
     def on_timer(self, now_ns: int) -> None:
         for order in list(self.orders.working.values()):

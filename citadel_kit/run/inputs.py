@@ -25,7 +25,7 @@ from citadel_kit.io.recordfile import RecordFile, RecordWriter
 from citadel_kit.micro.matching import QueueConfig
 from citadel_kit.micro.position import ExitConfig
 from citadel_kit.run.engine import Engine
-from citadel_kit.run.options import Stops
+from citadel_kit.run.options import Abilities
 from citadel_kit.run.outbox import Item, NewParent, Outbox, SendCommand
 from citadel_kit.run.paper import Latency, PaperBroker
 from citadel_kit.run.parent import ParentOrder
@@ -56,7 +56,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     config: EngineConfig
     mode: str
     feed_shows_our_orders: bool
-    stops: dict[str, Stops]
+    abilities: dict[str, Abilities]
     paper: tuple[Latency, QueueConfig] | None
     """Where fills are simulated."""
 
@@ -89,7 +89,7 @@ class RecordedEngine(Engine):
             config=config,
             mode=mode,
             feed_shows_our_orders=feed_shows_our_orders,
-            stops={i.venue: broker.stops_at(i.venue) for _, i in feeds},
+            abilities={i.venue: broker.abilities(i.venue) for _, i in feeds},
             paper=_simulation(broker),
         )
         log.write(_encode(header))
@@ -157,8 +157,8 @@ class _Noting(Outbox):
         self._note(SendCommand(venue, parent_id, command, now_ns))
         self._broker.send(venue, parent_id, command, now_ns)
 
-    def stops_at(self, venue: str) -> Stops:
-        return self._broker.stops_at(venue)
+    def abilities(self, venue: str) -> Abilities:
+        return self._broker.abilities(venue)
 
     def take(self) -> list[Item]:
         return self._broker.take() if isinstance(self._broker, Outbox) else []
@@ -247,7 +247,7 @@ def _engine(path: str | Path, record: bytes, note: Callable[[Item], None]) -> tu
         header = msgspec.msgpack.decode(record, type=Header)
     except msgspec.MsgspecError as error:
         raise DataError(f"{path} is no recorded session: {error}") from error
-    simulated: PaperBroker | Outbox = Outbox(header.stops)
+    simulated: PaperBroker | Outbox = Outbox(header.abilities)
     if header.paper is not None:
         latency, queue = header.paper
         simulated = PaperBroker([i for _, i in header.feeds], latency=latency, queue=queue)

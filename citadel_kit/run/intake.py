@@ -13,7 +13,7 @@ from citadel_kit.errors import GateRefused
 from citadel_kit.micro.gate import NOTHING_KNOWN, Exposure, GateConfig, Reason, judge
 from citadel_kit.run.allowance import Allowance
 from citadel_kit.run.executor import SmartOrderExecutor
-from citadel_kit.run.options import Stops, configure, exit_chase, plan_of
+from citadel_kit.run.options import Abilities, configure, exit_chase, plan_of
 from citadel_kit.run.parent import ParentOrder
 from citadel_kit.run.plans import exit_id
 from citadel_kit.types import BookReader, Instrument, MicroSnapshot, OrderIntent, Purpose, Side, Verdict
@@ -39,11 +39,11 @@ class Intake:
         sight: Sight,
         instruments: Mapping[str, Instrument],
         allowance: Allowance,
-        stops_at: Callable[[str], Stops],
+        abilities: Callable[[str], Abilities],
     ) -> None:
         self.verdict: Verdict | None = None
         self._config, self._sight, self._instruments = config, sight, instruments
-        self._allowance, self._stops_at = allowance, stops_at
+        self._allowance, self._abilities = allowance, abilities
 
     def serve(self, executor: SmartOrderExecutor) -> None:
         """Before anything else: the executor asks back, so each needs the other."""
@@ -75,12 +75,13 @@ class Intake:
         """One chase. `group`: of a slice, what it is a slice of. Raises GateRefused, ConfigError."""
         self._let_through(intent, group)
         instrument, now_ns = self._instruments[intent.venue], self._sight.now_ns
-        config = configure(instrument, intent, options, now_ns)
+        can = self._abilities(intent.venue)
+        config = configure(instrument, intent, options, now_ns, can)
         book = self._sight.book(intent.venue)
         top, plan = book.top(), None
         if intent.purpose == Purpose.ENTRY:
             mid = (top.bid + top.ask) / 2
-            plan = plan_of(instrument, intent, options, mid, now_ns, self._stops_at(intent.venue))
+            plan = plan_of(instrument, intent, options, mid, now_ns, can)
         return self._executor.submit(
             intent, instrument, config, top, now_ns, book, plan=plan, group=group, parent_id=parent_id
         )
@@ -104,7 +105,7 @@ class Intake:
         seen = self._sight.glimpse(instrument.venue)
         if not judge(self._config, intent, seen, now_ns, self._exposure(intent)).allowed:
             return False
-        config = exit_chase(instrument, intent, now_ns, urgent=urgent)
+        config = exit_chase(instrument, intent, now_ns, self._abilities(instrument.venue), urgent=urgent)
         book = self._sight.book(instrument.venue)
         name = exit_id(entry, number)
         self._executor.submit(

@@ -18,8 +18,23 @@ _BEYOND_BPS: Final = 100
 """How far a stop's limit price lies beyond its trigger, where the venue takes none at market."""
 
 
+class Abilities(NamedTuple):
+    """What a broker can do at a venue."""
+
+    stops: bool = False
+    """Protective stops rest there."""
+    stops_at_market: bool = True
+    """Without a limit price, too."""
+    amend: chase.Amend = chase.Amend.NONE
+    """In place."""
+
+
 def configure(
-    instrument: Instrument, intent: OrderIntent, options: Mapping[str, Any], now_ns: int
+    instrument: Instrument,
+    intent: OrderIntent,
+    options: Mapping[str, Any],
+    now_ns: int,
+    can: Abilities = Abilities(),  # noqa: B008 - immutable
 ) -> chase.ChaseConfig:
     """An intent and a user's options → a chase. Raises ConfigError naming the option that can't be.
 
@@ -35,6 +50,7 @@ def configure(
         raise ConfigError("on_deadline", f"{ending.lower()!r} is neither 'cancel' nor 'take'")
     if intent.signal is not None and not intent.forced and intent.signal.valid_until_ns < deadline_ns:
         deadline_ns, ending = intent.signal.valid_until_ns, "CANCEL"  # an expired signal opens no risk
+    known.setdefault("amend", can.amend)
     if "limit_price" in known:
         known["limit_price"] = _price_units(instrument, known["limit_price"])
     ours = {"instrument", "side", "qty", "deadline_ns"}
@@ -53,21 +69,13 @@ def configure(
     )
 
 
-class Stops(NamedTuple):
-    """What a broker does with protective stops at a venue."""
-
-    rest: bool = False
-    at_market: bool = True
-    """Without a limit price, too."""
-
-
 def plan_of(
     instrument: Instrument,
     intent: OrderIntent,
     options: Mapping[str, Any],
     mid: float,
     now_ns: int,
-    stops: Stops,
+    can: Abilities,
 ) -> ExitConfig:
     """The exit plan of an entry. Raises ConfigError naming the option that can't be.
 
@@ -92,16 +100,16 @@ def plan_of(
         instrument,
         side=intent.side,
         stop_price=stop,
-        stop_limit=0 if stops.at_market or not stops.rest else beyond,
+        stop_limit=0 if can.stops_at_market or not can.stops else beyond,
         target_price=level("target", 0.0, 1),
         deadline_ns=now_ns + int(seconds * SECOND) if seconds else 0,
         on_flip=bool(options.get("exit_on_flip", True)),
-        rests=stops.rest,
+        rests=can.stops,
     )
 
 
 def exit_chase(
-    instrument: Instrument, intent: OrderIntent, now_ns: int, *, urgent: bool
+    instrument: Instrument, intent: OrderIntent, now_ns: int, can: Abilities, *, urgent: bool
 ) -> chase.ChaseConfig:
     """How a plan's exit works: an urgent one takes at once, within 100 bps of the touch; any other chases for
     ten seconds before it does. What is left then is the next exit's."""
@@ -110,6 +118,7 @@ def exit_chase(
         side=intent.side,
         qty=intent.qty,
         max_chase_bps=1_000,
+        amend=can.amend,
         deadline_ns=now_ns if urgent else now_ns + 10 * SECOND,
         on_deadline=chase.OnDeadline.TAKE,
         take_slippage_bps=100,

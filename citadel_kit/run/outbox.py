@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from citadel_kit.micro.position import ExitConfig
-from citadel_kit.run.options import Stops
+from citadel_kit.run.options import Abilities
 from citadel_kit.run.parent import ParentOrder
 from citadel_kit.types import BookReader, Command, OrderReport, StopCommand, Trade
 
@@ -33,13 +33,13 @@ Item = NewParent | SendCommand
 
 
 class Outbox:
-    def __init__(self, stops: Mapping[str, Stops]) -> None:
-        """`stops`: by venue."""
-        self._stops = stops
+    def __init__(self, abilities: Mapping[str, Abilities]) -> None:
+        """`abilities`: by venue."""
+        self._abilities = abilities
         self._items: list[Item] = []
 
-    def stops_at(self, venue: str) -> Stops:
-        return self._stops.get(venue, Stops())
+    def abilities(self, venue: str) -> Abilities:
+        return self._abilities.get(venue, Abilities())
 
     def new_parent(self, order: ParentOrder, plan: ExitConfig | None) -> None:
         self._items.append(NewParent(order, plan))

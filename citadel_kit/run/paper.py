@@ -22,7 +22,7 @@ from typing import NamedTuple
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro.matching import QueueConfig, Resting, crosses, on_level, on_trade, rest, take
 from citadel_kit.micro.position import ExitConfig
-from citadel_kit.run.options import Stops
+from citadel_kit.run.options import Abilities
 from citadel_kit.run.parent import ParentOrder
 from citadel_kit.run.taken import Taken
 from citadel_kit.types import (
@@ -107,9 +107,9 @@ class PaperBroker:
         self._reports: list[_Report] = []
         self._numbers = count()
 
-    def stops_at(self, venue: str) -> Stops:
-        """None rests: a plan's stop is guarded by the engine here."""
-        return Stops()
+    def abilities(self, venue: str) -> Abilities:
+        """No stop rests: a plan is guarded by the engine here."""
+        return Abilities()
 
     def new_parent(self, order: ParentOrder, plan: ExitConfig | None) -> None:
         """Nothing is kept of it: what a simulation does is for nobody to reconcile."""

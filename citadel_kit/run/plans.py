@@ -83,7 +83,8 @@ class Plans:
         """An entry or an exit is another than before."""
         if plan := self._plans.get(order.parent_id):
             done = order.finished_ns > 0
-            held = order.state.filled - order.base_fee
+            # By fills: a total that comes ahead of them does not say what the venue keeps of it.
+            held = sum(fill.qty for fill in order.fills) - order.base_fee
             self._follow(plan, position.on_entry(plan.config, plan.state, held, done), now_ns)
         elif order.group in self._plans:
             plan = self._plans[order.group]

@@ -29,6 +29,7 @@ from citadel_kit.types import (
     StopCommand,
     TimeInForce,
     VenueOrder,
+    VenueTrade,
     client_id,
     parse_client_id,
 )
@@ -78,6 +79,7 @@ class Rounds:
         kept = None if keep is None else keep()
         result = reconcile(broker.venue, ours, view, self._prefixes, keep=kept)
         said = record(journal, broker.venue, result, self._instruments, clock.now_ns())
+        self._note(result, trades)
         for found in result.cancel:
             self._cancel(found)
         return result, said
@@ -107,6 +109,14 @@ class Rounds:
         """The client id of an order of an earlier run; empty of one of this run."""
         names = (name for name, key in self._adopted.items() if key == (parent_id, order_id))
         return next(names, "")
+
+    def _note(self, result: Reconciliation, trades: Sequence[VenueTrade]) -> None:
+        """The broker has not told of these fills; would it still, they'd have another place in their order."""
+        whole = {trade.trade_id: trade.qty for trade in trades}
+        for missed in result.book:
+            here = self.here(missed.prefix, missed.fill.parent_id, missed.fill.order_id)
+            if here is not None:
+                self._broker.note(*here, missed.trade_id, whole[missed.trade_id])
 
     async def _asked(
         self, ours: Sequence[OwnOrder], alive: Sequence[VenueOrder], asked_ns: int, *, start: bool

@@ -29,7 +29,7 @@ from citadel_kit.run.engine import Engine
 from citadel_kit.run.entry import drill
 from citadel_kit.run.inputs import INPUTS, RecordedEngine, ReplayResult, _Noting, replay_inputs
 from citadel_kit.run.live import LiveDriver
-from citadel_kit.run.options import Stops
+from citadel_kit.run.options import Abilities
 from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.paper import PaperBroker
 from citadel_kit.run.parts import EngineConfig
@@ -217,7 +217,7 @@ def test_simulated_fills_are_simulated_again(tmp_path: Path) -> None:
 
 
 def quiet_engine(log: RecordWriter) -> RecordedEngine:
-    broker = Outbox({"binance": Stops(rest=True)})
+    broker = Outbox({"binance": Abilities(stops=True)})
     config = EngineConfig(SessionConfig(), GateConfig(), GuardConfig())
     feeds = [(codec("binance", [BTC]), BTC)]
     fees = {"binance": settings.fees("binance")}
