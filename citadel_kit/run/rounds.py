@@ -111,7 +111,7 @@ class Rounds:
         return next(names, "")
 
     def _note(self, result: Reconciliation, trades: Sequence[VenueTrade]) -> None:
-        """The broker has not told of these fills; would it still, they'd have another place in their order."""
+        """The broker has not told of these fills; if it did now, they'd take another place in their order."""
         whole = {trade.trade_id: trade.qty for trade in trades}
         for missed in result.book:
             here = self.here(missed.prefix, missed.fill.parent_id, missed.fill.order_id)

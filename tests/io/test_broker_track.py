@@ -67,6 +67,36 @@ def test_any_order_of_facts_gives_each_report_once(
     assert order.settled
 
 
+def test_a_fill_booked_elsewhere_is_not_told_and_the_next_goes_on_from_it() -> None:
+    reports: list[OrderReport] = []
+    tracker = Tracker(lambda _, report: reports.append(report), lambda *_: None)
+    order = Tracked(
+        parent_id="p1", order_id=1, client_id="ck-p1-1", symbol="BTC/USDT", side=1, price=500, qty=QTY
+    )
+    tracker.add(order)
+    tracker.on_order(seen(50, gone=True), 1)
+    assert tracker.note("p1", 1, "8", 20) is order
+    assert tracker.note("p1", 1, "8", 20) is None
+    tracker.on_trade(trade(8, 20), 2)
+    tracker.on_trade(trade(9, 30), 3)
+    told = [(ReportKind(r.kind).name, r.qty, r.filled) for r in reports]
+    assert told == [("FILL", 30, 50), ("CANCELED", 0, 50)]
+    assert tracker.note("p1", 2, "8", 20) is None
+
+
+def test_an_end_that_waited_for_a_fill_booked_elsewhere_is_told() -> None:
+    reports: list[OrderReport] = []
+    tracker = Tracker(lambda _, report: reports.append(report), lambda *_: None)
+    order = Tracked(
+        parent_id="p1", order_id=1, client_id="ck-p1-1", symbol="BTC/USDT", side=1, price=500, qty=QTY
+    )
+    tracker.add(order)
+    tracker.on_order(seen(20, gone=True), 1)
+    assert tracker.note("p1", 1, "8", 20) is order
+    tracker.tell_over(order, 2)
+    assert [(ReportKind(r.kind).name, r.filled) for r in reports] == [("CANCELED", 20)]
+
+
 def test_an_order_taken_for_dead_is_reported_when_it_lives() -> None:
     reports: list[OrderReport] = []
     tracker = Tracker(lambda _, report: reports.append(report), lambda *_: None)

@@ -187,6 +187,13 @@ class CcxtBroker:
         order = self._tracker.get(parent_id, order_id)
         return order.venue_order_id if order else ""
 
+    def note(self, parent_id: str, order_id: int, trade_id: str, qty: int) -> None:
+        """Reconciliation has booked this fill, and tells of it: it must not come from here as well."""
+        self._opened()
+        order = self._tracker.note(parent_id, order_id, trade_id, qty)
+        if order is not None:  # an end that waited for it follows it
+            asyncio.get_running_loop().call_soon(self._tracker.tell_over, order, clock.now_ns())
+
     # --- looks at the whole account, for reconciliation ---
 
     async def open_orders(self) -> list[VenueOrder]:

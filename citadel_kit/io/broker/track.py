@@ -155,6 +155,20 @@ class Tracker:
                 self._homeless.popitem(last=False)
         return order
 
+    def note(self, parent_id: str, order_id: int, trade_id: str, qty: int) -> Tracked | None:
+        """A fill that was found and booked elsewhere: it is not reported here any more, and the totals of the
+        next ones go on from it. Returns the order, whose end it may have been waiting for."""
+        order = self._orders.get((parent_id, order_id))
+        if order is None or trade_id in order.booked:
+            return None
+        order.booked[trade_id] = qty
+        order.filled = max(order.filled, order.total)
+        return order
+
+    def tell_over(self, order: Tracked, now_ns: int) -> None:
+        """Its end, where it has one that was not told yet."""
+        self._settle(order, now_ns)
+
     def tell_state(self, order: Tracked, seen: Seen, now_ns: int) -> None:
         """The answer to a QUERY of an order that is alive."""
         price, qty = seen.price or order.price, seen.qty or order.qty
