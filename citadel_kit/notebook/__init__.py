@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from citadel_kit.notebook.loops import allow_nested_loops
     from citadel_kit.notebook.lossy import Comparison, compare
     from citadel_kit.notebook.lossy_figure import books_picture
+    from citadel_kit.notebook.order_figure import order_picture
+    from citadel_kit.notebook.order_record import record_orders
     from citadel_kit.notebook.progress import progress_bar
     from citadel_kit.notebook.regime_figure import RegimePicture
     from citadel_kit.notebook.regime_study import RegimeStudy, study_regimes
@@ -47,6 +49,8 @@ _MODULES: Final = {
     "keep_model": "training",
     "macro_picture": "figures",
     "open_world": "world",
+    "order_picture": "order_figure",
+    "record_orders": "order_record",
     "progress_bar": "progress",
     "study_regimes": "regime_study",
     "watch": "watching",
@@ -72,7 +76,9 @@ __all__ = [
     "keep_model",
     "macro_picture",
     "open_world",
+    "order_picture",
     "progress_bar",
+    "record_orders",
     "study_regimes",
     "watch",
     "watched_picture",

@@ -110,6 +110,13 @@ class HybridConnector(EngineHost):
         """All fills so far, oldest first."""
         return self._facts(lambda: list(self._engine.fills))
 
+    def position(self, venue: str) -> float:
+        """What is held there by our own fills, in base units; negative is short. ConfigError: unknown venue."""
+        if venue not in self.instruments:
+            raise ConfigError("venue", f"there is no {venue!r}", f"There are: {', '.join(self.instruments)}")
+        instrument = self.instruments[venue]
+        return self._facts(lambda: instrument.qty(self._engine.orders.ledger.position(venue).qty))
+
     def orders(self) -> pd.DataFrame:
         """All parent orders so far, oldest first; times in UTC, amounts in the units of `OrderView`."""
         return as_frame(self._facts(self._engine.orders.views))

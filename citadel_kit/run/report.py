@@ -83,17 +83,19 @@ class ExecutionReport:
 
     def order_figure(self, parent_id: str, run: str = "") -> Any:
         """One parent on the market: bid, mid and ask, where its orders rested, its fills. A plotly figure.
-
-        `run`: needed where several runs have that id. Raises ConfigError for an order it has not.
-        """
+        As `of`."""
         from citadel_kit.run.report_charts import on_the_book
 
+        return on_the_book(self.of(parent_id, run))
+
+    def of(self, parent_id: str, run: str = "") -> Execution:
+        """`run`: needed where several runs have that id. Raises ConfigError for an order it has not."""
         found = [e for e in self.executions if e.parent_id == parent_id and (not run or e.run == run)]
         if len(found) != 1:
             problem = "several runs have it: name one" if found else f"no order {parent_id!r}"
             known = ", ".join(e.name for e in self.executions[:_SHOWN])
             raise ConfigError("parent_id", problem, f"There are: {known}")
-        return on_the_book(found[0])
+        return found[0]
 
     def __repr__(self) -> str:
         c, bps = self.counts, self.summary["bps"]
