@@ -111,7 +111,7 @@ class HybridConnector(EngineHost):
         return self._facts(lambda: list(self._engine.fills))
 
     def position(self, venue: str) -> float:
-        """What is held there by our own fills, in base units; negative is short. ConfigError: unknown venue."""
+        """What is held there by our own fills, in base units; negative is short. Raises ConfigError."""
         if venue not in self.instruments:
             raise ConfigError("venue", f"there is no {venue!r}", f"There are: {', '.join(self.instruments)}")
         instrument = self.instruments[venue]

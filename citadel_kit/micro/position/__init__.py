@@ -253,9 +253,14 @@ def is_closed(state: PlanState) -> bool:
 
 @register_jitable
 def left(config: ExitConfig, state: PlanState) -> int:
-    """What closing could not close: below the venue's minimum, or refused so far. 0 while it is under way."""
+    """What closing could not close: below the venue's minimum, where only a stop may still rest for it, or
+    refused so far. 0 while it is under way."""
     s = state
-    if s.cause == NO_CAUSE or s.entry_done == 0 or may_close(s) > 0:
+    if s.cause == NO_CAUSE or s.entry_done == 0 or s.leg.active != 0 or position(s) <= 0:
+        return 0
+    if s.stop.phase == RESTING and s.bid > 0 and tradable(config, position(s), close_price(config, s)) == 0:
+        return position(s)
+    if may_close(s) > 0:
         return 0
     dust = tradable(config, position(s), close_price(config, s)) == 0
     return position(s) if dust or s.failures > 0 else 0
