@@ -17,16 +17,10 @@ from citadel_kit.exchange.latency import Latency
 from citadel_kit.exchange.markets import Market
 from citadel_kit.exchange.server import Server
 from citadel_kit.exchange.venue import Venue
+from citadel_kit.io.loops import new_loop
 from citadel_kit.venues import Endpoints
 
 T = TypeVar("T")
-
-try:
-    import uvloop
-
-    _new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-except ImportError:  # Windows
-    _new_loop = asyncio.new_event_loop
 
 _WAIT_S: Final = 30.0
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only named here
@@ -64,7 +58,7 @@ class LocalExchange:
         """Raises ConfigError where the port can't be had."""
         if self._thread is not None:
             raise EngineClosed("this exchange was started before; make another one")
-        loop = self._loop = _new_loop()
+        loop = self._loop = new_loop()
         self._thread = threading.Thread(
             target=self._serve, args=(loop,), name="citadel-exchange", daemon=True
         )

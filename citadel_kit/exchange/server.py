@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, cast
 
 from aiohttp import web
@@ -20,6 +21,7 @@ from citadel_kit.exchange.faults import Mishap
 from citadel_kit.exchange.streamed import LiveMarket
 from citadel_kit.exchange.venue import Venue
 from citadel_kit.exchange.world import World
+from citadel_kit.io.loops import before_close
 
 MAX_BODY: Final = 64 * 1024
 MAX_CONNECTIONS: Final = 1000
@@ -64,10 +66,10 @@ class Server:
             await self._runner.cleanup()
             raise ConfigError("port", f"{self.host}:{self.port} can't be had: {error.strerror}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
-        self._tasks = [asyncio.create_task(self._guard(self._pump()))]
+        self._tasks = [asyncio.create_task(self._guard(self._pump))]
         market = self.world.market
         if isinstance(market, LiveMarket):
-            self._tasks.append(asyncio.create_task(self._guard(market.run(self.world.push))))
+            self._tasks.append(asyncio.create_task(self._guard(partial(market.run, self.world.push))))
 
     async def stop(self) -> None:
         """Cut every client and close the port. A restart under way comes to nothing."""
@@ -77,6 +79,7 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._listener is not None:
+            await before_close()
             self._listener.close()
         for venue in self.world.venues.values():
             cut(venue)
@@ -95,10 +98,10 @@ class Server:
             return _Refuse()
         return self._runner.server()
 
-    async def _guard(self, job: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A world that fails is not left to look alive."""
         try:
-            await job
+            await job()
         except Exception as error:
             self.failure = error
             for venue in self.world.venues.values():
