@@ -16,6 +16,7 @@ from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.io import ccxt_feed
 from citadel_kit.io.ccxt_feed import CcxtFeed
 from citadel_kit.io.stream import StreamConfig
+from citadel_kit.micro import flow
 from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.session import SessionConfig
@@ -57,6 +58,7 @@ class Gate:
 @pytest.fixture
 def gate() -> Iterator[Gate]:
     ladder.warm_up()  # so that the compiler's own thread, which can't be interrupted, ends at once
+    flow.warm_up()
     before = set(threading.enumerate())
     venue = Gate()
     yield venue

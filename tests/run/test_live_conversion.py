@@ -17,6 +17,7 @@ from tape_server import listed
 
 from citadel_kit import clock, ladder
 from citadel_kit.io.stream import StreamConfig
+from citadel_kit.micro import flow
 from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.live import LiveDriver
@@ -111,6 +112,7 @@ class Dollars:
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
     ladder.warm_up()
+    flow.warm_up()
     before = set(threading.enumerate())
     yield
     left = set(threading.enumerate()) - before
