@@ -152,7 +152,8 @@ class LocalExchange:
         """Run `function` on the exchange's thread, in the present, and wait for what it gives."""
 
         async def run() -> T:
-            self.world.catch_up()
+            while not self.world.turn():
+                await asyncio.sleep(0)
             return function()
 
         return self._await(run())

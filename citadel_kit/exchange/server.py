@@ -25,8 +25,6 @@ MAX_BODY: Final = 64 * 1024
 MAX_CONNECTIONS: Final = 1000
 """TCP connections at a time; more are closed at once."""
 _PUMP_S: Final = 0.005
-_SLICE_NS: Final = 20 * clock.MILLISECOND
-"""Of the world's time, between two turns of everything else on the loop."""
 _HANG_S: Final = 120.0
 
 _log = logging.getLogger(__name__)
@@ -110,14 +108,11 @@ class Server:
         """Keep the world at the present."""
         world = self.world
         while True:
-            now_ns = clock.now_ns()
-            while world.now_ns < now_ns:
-                world.advance(min(now_ns, world.now_ns + _SLICE_NS))
-                await asyncio.sleep(0)
+            done = world.turn()
             for venue in world.venues.values():
                 if venue.connections and (venue.faults.config.disconnect or venue.faults.config.maintenance):
                     cut(venue)
-            await asyncio.sleep(_PUMP_S)
+            await asyncio.sleep(_PUMP_S if done else 0)
 
     # --- admin ---
 

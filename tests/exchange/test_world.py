@@ -126,6 +126,7 @@ def test_depths_alone_rebuild_the_shown_book_of_every_venue() -> None:
             venue.place(limit(Side.SELL, bid + (ask - bid) // of.tick // 2 * of.tick + of.tick, 10**of.qty_decimals // 50))  # fmt: skip # noqa: E501
     world.advance(START_NS + 5 * SECOND)
     for name, venue in world.venues.items():
+        venue.flush()
         bids: dict[int, int] = {}
         asks: dict[int, int] = {}
         said = depths(events[name])
