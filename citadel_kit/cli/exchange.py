@@ -62,6 +62,7 @@ def exchange(
     POST /admin/VENUE/faults, as in: curl -X POST URL -d '{"freeze_book": true}'.
     """
     from citadel_kit.exchange.faults import random_schedule
+    from citadel_kit.exchange.heap import settled
     from citadel_kit.exchange.local import LocalExchange
 
     names = [name.strip() for name in venues.split(",") if name.strip()]
@@ -82,7 +83,7 @@ def exchange(
         faults=random_schedule(seed, 7 * 86_400.0) if random_faults else (),
     )
     try:
-        with local:
+        with local, settled():
             if not _is_loopback(host):
                 print(_OPEN.format(host=host), file=sys.stderr)
             print(greeting(local), flush=True)

@@ -15,7 +15,7 @@ from citadel_kit.types import Side
 
 FLUSH_NS: Final = 100_000_000
 """Between two `Depth` of a symbol; those of several symbols are spread over it."""
-_TURN_NS: Final = 2_000_000
+_TURN_NS: Final = 1_000_000
 """By the clock: longer than this, what is played at once keeps no client waiting."""
 _SECOND: Final = 1_000_000_000
 
@@ -54,7 +54,7 @@ class World:
         self.now_ns = max(self.now_ns, to_ns)
 
     def turn(self) -> bool:
-        """Go on to the clock's present, for two milliseconds at the most; False: there is more to play.
+        """Go on to the clock's present, for a millisecond at the most; False: there is more to play.
 
         What is left comes late: the world's time is the clock's all the same, and outside events of before
         happen now. A crash on a busy machine may bring more than can be played in its time.
@@ -70,8 +70,8 @@ class World:
         return not self._late
 
     def catch_up(self) -> None:
-        """To be called before a client is answered: a `turn`, unless the last one left something. Then whoever
-        calls `turn` until it is done is at it, and no client has to wait for that."""
+        """To be called before a client is answered: a `turn`, unless the last one left something. Then the
+        server is at it, turn by turn, and no client has to wait for that."""
         if self._late and self._clock is not None:
             self.now_ns = max(self.now_ns, self._clock())
         else:
