@@ -145,6 +145,13 @@ class Venue:
         """To be called before a client is answered: the world may be some milliseconds behind the clock."""
         self._timeline.catch_up()
 
+    def cut(self) -> int:
+        """End every stream; how many there were."""
+        connections = list(self.connections)
+        for connection in connections:
+            connection.cut()
+        return len(connections)
+
     # --- orders ---
 
     def place(self, request: OrderRequest) -> ExchangeOrder:

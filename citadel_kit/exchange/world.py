@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from citadel_kit.errors import ConfigError
+from citadel_kit.exchange.agents import AgentMarket
 from citadel_kit.exchange.faults import FaultConfig, ScheduledFault
 from citadel_kit.exchange.markets import Market, OutsideBook, OutsideEvent, OutsideTrade
 from citadel_kit.exchange.venue import Venue
@@ -94,6 +96,14 @@ class World:
             off = {name: getattr(default, name) for name in fault.switches}
             self.later(on_ns, partial(switch, **fault.switches))
             self.later(on_ns + int(fault.for_s * _SECOND), partial(switch, **off))
+
+    def crash(self, fraction: float = 0.05, *, venue: str = "", symbol: str = "") -> None:
+        """A flash crash from now on, of one venue, of one symbol, or of all: down by `fraction` within four
+        seconds, half of it won back over a minute. Raises ConfigError where it can't be."""
+        if not isinstance(self.market, AgentMarket):
+            raise ConfigError("market", "only a synthetic market crashes on demand", "A tape is what it was")
+        self._start()
+        self.market.crash(self.now_ns, fraction, venue=venue, symbol=symbol)
 
     def _start(self) -> None:
         if not self._started:
