@@ -146,7 +146,7 @@ def test_depths_alone_rebuild_the_shown_book_of_every_venue() -> None:
 def test_a_top_has_the_id_of_the_change_that_made_it() -> None:
     world = synthetic_world(seed=6)
     events = heard(world.venues["binance"])
-    world.advance(START_NS + 3 * SECOND)
+    world.advance(START_NS + 9 * SECOND)
     by_id = {top.last_id: top for top in tops(events)}
     bids: dict[int, int] = {}
     asks: dict[int, int] = {}
