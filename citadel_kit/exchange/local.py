@@ -104,6 +104,7 @@ class LocalExchange:
 
     @property
     def admin_url(self) -> str:
+        """A GET of it lists the admin calls, each with an example."""
         return f"http://{self._address()}/admin"
 
     def endpoints(self, venue: str) -> Endpoints:
@@ -142,11 +143,18 @@ class LocalExchange:
         of = self.venue(venue)
         return self.call(lambda: of.faults.set(**switches))
 
+    def crash(self, venue: str = "", symbol: str = "", *, fraction: float = 0.05) -> None:
+        """A flash crash of the synthetic market from now on, of all venues and symbols where none is named:
+        down by `fraction` within four seconds, half of it won back over a minute. Raises ConfigError for an
+        unknown one, while the last one still falls, and where the market is a tape or live."""
+        self.call(lambda: self.world.crash(fraction, venue=venue, symbol=symbol))
+
     def call(self, function: Callable[[], T]) -> T:
         """Run `function` on the exchange's thread, in the present, and wait for what it gives."""
 
         async def run() -> T:
-            self.world.catch_up()
+            while not self.world.turn():
+                await asyncio.sleep(0)
             return function()
 
         return self._await(run())
