@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,19 @@ def interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_open() -> Iterator[None]:
+    """A socket that nobody closed is told of here, and not in whatever test the collector runs next."""
+    gc.freeze()  # what there was before needs no look: that makes it cheap
+    yield
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", ResourceWarning)
+        gc.collect()
+    gc.unfreeze()
+    left = [str(warning.message) for warning in found if issubclass(warning.category, ResourceWarning)]
+    assert not left, f"a test of this module left open: {'; '.join(left)}"
 
 
 @pytest.fixture(scope="session")

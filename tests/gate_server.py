@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import loopback
 from aiohttp import WSMsgType, web
 
 from citadel_kit.venues import Endpoints
@@ -72,14 +73,12 @@ class GateServer:
         app.router.add_get("/api/v4/spot/currency_pairs", self._pairs)
         app.router.add_get("/api/v4/margin/currency_pairs", self._none)
         app.router.add_get("/ws/v4/", self._stream)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port).start()
+        runner = await loopback.start(app, self.port)
         self.port = runner.addresses[0][1]
         try:
             yield self
         finally:
-            await runner.cleanup()
+            await loopback.end(runner)
 
     async def _say(self, channel: str, **result: Any) -> None:
         text = json.dumps({"time": 1, "channel": channel, "event": "update", "result": result})

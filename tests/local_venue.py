@@ -5,15 +5,14 @@ It can be told to misbehave. What it was asked is kept, so that a test can look.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
+import loopback
 from aiohttp import web
 
 from citadel_kit.venues import Endpoints
@@ -107,8 +106,7 @@ class LocalVenue:
         self.subscriptions: list[Any] = []
         self.sockets: dict[web.WebSocketResponse, web.Request] = {}
         self.connections = 0
-        self._tls, self._loop = tls, asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="local-venue")
+        self._tls, self._thread = tls, loopback.LoopbackThread("local-venue")
 
     @property
     def at(self) -> Endpoints:
@@ -139,7 +137,7 @@ class LocalVenue:
         self.run(abort())
 
     def run(self, job: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(job, self._loop).result(timeout=10)
+        return self._thread.run(job)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -147,10 +145,8 @@ class LocalVenue:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.run(self._runner.cleanup())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self.run(loopback.end(self._runner))
+        self._thread.end()
 
     async def _open(self) -> None:
         app = web.Application(middlewares=[self._first])
@@ -159,10 +155,7 @@ class LocalVenue:
         app.router.add_get("/api/v3/depth", self._depth)
         app.router.add_get("/api/v3/time", self._time)
         app.router.add_get("/api/v3/klines", self._klines)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
-        await site.start()
+        self._runner = await loopback.start(app, tls=self._tls)
         self.port: int = self._runner.addresses[0][1]
 
     @web.middleware

@@ -12,6 +12,7 @@ import random
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import loopback
 from aiohttp import WSMsgType, web
 from fake_venues import Said
 from true_tape import Reel, Tail, TapeFrame
@@ -131,14 +132,12 @@ class TapeServer:
         app.router.add_get("/stream", self._stream)
         app.router.add_get("/api/v3/depth", self._depth)
         app.router.add_get("/{path:.*}", self._instrument)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self._runner = await loopback.start(app, self.port)
         self.port = self._runner.addresses[0][1]
 
     async def _close(self) -> None:
         if self._runner is not None:
-            await self._runner.cleanup()
+            await loopback.end(self._runner)
             self._runner = None
 
     # --- its market ---------------------------------------------------------------------------------------

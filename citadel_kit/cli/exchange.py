@@ -58,10 +58,11 @@ def exchange(
 ) -> None:
     """A local exchange: the APIs of real venues on this machine, for bots, tests and paper trading.
 
-    Point any client at the addresses it prints: ccxt, Freqtrade, your own. Faults are switched on by
-    POST /admin/VENUE/faults, as in: curl -X POST URL -d '{"freeze_book": true}'.
+    Point any client at the addresses it prints: ccxt, Freqtrade, your own. A GET of its admin address lists
+    the calls that switch faults on, crash the synthetic market, and restart it.
     """
     from citadel_kit.exchange.faults import random_schedule
+    from citadel_kit.exchange.heap import settled
     from citadel_kit.exchange.local import LocalExchange
 
     names = [name.strip() for name in venues.split(",") if name.strip()]
@@ -82,7 +83,7 @@ def exchange(
         faults=random_schedule(seed, 7 * 86_400.0) if random_faults else (),
     )
     try:
-        with local:
+        with local, settled():
             if not _is_loopback(host):
                 print(_OPEN.format(host=host), file=sys.stderr)
             print(greeting(local), flush=True)
@@ -106,7 +107,7 @@ def greeting(local: LocalExchange) -> str:
     lines = [WARNING, ""]
     for venue, url in local.urls.items():
         lines += [f"{venue:>9}  {url}", f"{'':>9}  {local.endpoints(venue).stream}"]
-    lines += [f"{'admin':>9}  {local.admin_url}/status", "", "import ccxt"]
+    lines += [f"{'admin':>9}  {local.admin_url}", "", "import ccxt"]
     for venue in local.urls:
         lines += [f"{venue} = ccxt.{venue}({pformat(local.ccxt_config(venue), width=100)})"]
     return "\n".join(lines)

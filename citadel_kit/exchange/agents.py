@@ -20,14 +20,15 @@ from citadel_kit.errors import ConfigError
 from citadel_kit.exchange.fairprice import Chunk, Crash, Fair, fair_chunks
 from citadel_kit.exchange.markets import OutsideBook, OutsideEvent, OutsideTrade
 from citadel_kit.exchange.orderbook import Change
-from citadel_kit.exchange.orderflow import FlowConfig, VenueFlow, venue_paths
+from citadel_kit.exchange.orderflow import FlowConfig, VenueFlow, lag_s, venue_paths
 from citadel_kit.types import Instrument, Side
 
 START_PRICES: Final = {"BTC": 60_000.0, "ETH": 3_000.0, "SOL": 150.0, "BNB": 600.0, "XRP": 0.6}
 """In dollars."""
 DOLLARS: Final = ("USD", "USDT", "USDC", "EUR")
 _OTHER_START: Final = 100.0
-_CHUNK_S: Final = 600
+_CHUNK_S: Final = 60
+"""Ten minutes take 8 ms to draw, for which every client of a local exchange would wait."""
 
 
 class AgentMarket:
@@ -53,6 +54,8 @@ class AgentMarket:
         self.instruments, self.start_ns, self.seed = instruments, start_ns, seed
         self.annual_volatility, self.basis_bps = annual_volatility, basis_bps
         self.flow = flow or FlowConfig()
+        self._flows: dict[tuple[str, str], VenueFlow] = {}
+        """By venue and symbol, of the newest `events`."""
         self._prices = START_PRICES | dict(start_prices or {})
         self._crash = None
         if crash_at_s is not None:
@@ -83,6 +86,21 @@ class AgentMarket:
                 streams.append(self._run(instrument, mine, seed))
         return heapq.merge(*streams, key=attrgetter("at_ns"))
 
+    def crash(self, now_ns: int, fraction: float = 0.05, *, venue: str = "", symbol: str = "") -> None:
+        """A flash crash from now on, of the same course as that of `crash_at_s`: of one venue, of one symbol,
+        or of all. Raises ConfigError for an unknown one, and where `VenueFlow.check_crash` does."""
+        if not 0 < fraction <= 0.5:
+            raise ConfigError("fraction", f"{fraction!r} is no such crash", "Above 0, at most 0.5")
+        hit = [flow for (v, s), flow in self._flows.items() if venue in ("", v) and symbol in ("", s)]
+        if not hit:
+            known = ", ".join(f"{v} {s}" for v, s in self._flows)
+            raise ConfigError("venue, symbol", f"no {venue} {symbol} here", f"There are: {known}")
+        at_s = (now_ns - self.start_ns) / 1e9
+        for flow in hit:
+            flow.check_crash(at_s, fraction)
+        for flow in hit:
+            flow.crash(at_s, fraction)
+
     def _all(self) -> list[Instrument]:
         return [instrument for own in self.instruments.values() for instrument in own]
 
@@ -100,7 +118,9 @@ class AgentMarket:
         scale = 10 ** (instrument.price_decimals + instrument.qty_decimals) / (tick * lot)
         fair = _scaled(chunks, self._start(instrument) * 10**instrument.price_decimals / tick)
         place = list(self.instruments).index(venue)
-        flow = VenueFlow(self.flow, flow_rng, venue_paths(basis_rng, fair, place, self.basis_bps), scale)
+        paths = venue_paths(basis_rng, fair, place, self.basis_bps)
+        flow = VenueFlow(self.flow, flow_rng, paths, scale, lag_s(place))
+        self._flows[venue, symbol] = flow
         book = flow.book
         opening = [
             [(abs(key) * tick, qty * lot) for key, qty in book.half(side).totals.items()]

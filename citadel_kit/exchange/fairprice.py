@@ -22,6 +22,9 @@ GRID_HZ: Final = 100
 SECONDS_PER_YEAR: Final = 365 * 86_400.0
 CRASH_FALL_S: Final = 4.0
 CRASH_RECOVERY_S: Final = 60.0
+CRASH_PANIC_S: Final = 2 * CRASH_FALL_S
+CRASH_SHAPE: Final = [0.0, CRASH_FALL_S, CRASH_FALL_S + CRASH_RECOVERY_S], [0.0, 1.0, 0.5]
+"""Seconds since its begin, and the share of its fraction that is gone by then."""
 
 _REVERSION: Final = 1 / 60
 """Of log volatility, per second."""
@@ -99,13 +102,8 @@ def _weather(rng: np.random.Generator) -> Iterator[tuple[float, float]]:
 def _add_crash(price: Path, heat: Path, start_s: int, crash: Crash) -> None:
     """In place: a fall by `fraction` within `CRASH_FALL_S`, half of it won back over `CRASH_RECOVERY_S`."""
     since = (np.arange(len(price)) + start_s * GRID_HZ) / GRID_HZ - crash.at_s
-    depth = np.interp(
-        since,
-        [0.0, CRASH_FALL_S, CRASH_FALL_S + CRASH_RECOVERY_S],
-        [0.0, crash.fraction, crash.fraction / 2],
-    )
-    price *= 1 - depth
-    panic = (since >= 0) & (since <= 2 * CRASH_FALL_S)
+    price *= 1 - crash.fraction * np.interp(since, *CRASH_SHAPE)
+    panic = (since >= 0) & (since <= CRASH_PANIC_S)
     heat[panic] = np.maximum(heat[panic], crash.heat)
 
 

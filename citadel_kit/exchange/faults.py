@@ -22,7 +22,8 @@ class FaultConfig:
     disconnect: bool = False
     """Every stream is cut, and none can be opened."""
     freeze_book: bool = False
-    """No book, quote or trade leaves the venue; heartbeats and orders go on."""
+    """No stream tells of books, quotes, trades or candles; heartbeats and orders go on. So does REST, as
+    where a venue's stream of market data hangs and nothing else: a client that asks can find out."""
     lose: float = 0.0
     """Of market frames, as `duplicate` and `reorder` are."""
     duplicate: float = 0.0

@@ -17,16 +17,10 @@ from citadel_kit.exchange.latency import Latency
 from citadel_kit.exchange.markets import Market
 from citadel_kit.exchange.server import Server
 from citadel_kit.exchange.venue import Venue
+from citadel_kit.io.loops import new_loop
 from citadel_kit.venues import Endpoints
 
 T = TypeVar("T")
-
-try:
-    import uvloop
-
-    _new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-except ImportError:  # Windows
-    _new_loop = asyncio.new_event_loop
 
 _WAIT_S: Final = 30.0
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only named here
@@ -64,7 +58,7 @@ class LocalExchange:
         """Raises ConfigError where the port can't be had."""
         if self._thread is not None:
             raise EngineClosed("this exchange was started before; make another one")
-        loop = self._loop = _new_loop()
+        loop = self._loop = new_loop()
         self._thread = threading.Thread(
             target=self._serve, args=(loop,), name="citadel-exchange", daemon=True
         )
@@ -110,6 +104,7 @@ class LocalExchange:
 
     @property
     def admin_url(self) -> str:
+        """A GET of it lists the admin calls, each with an example."""
         return f"http://{self._address()}/admin"
 
     def endpoints(self, venue: str) -> Endpoints:
@@ -148,11 +143,18 @@ class LocalExchange:
         of = self.venue(venue)
         return self.call(lambda: of.faults.set(**switches))
 
+    def crash(self, venue: str = "", symbol: str = "", *, fraction: float = 0.05) -> None:
+        """A flash crash of the synthetic market from now on, of all venues and symbols where none is named:
+        down by `fraction` within four seconds, half of it won back over a minute. Raises ConfigError for an
+        unknown one, while the last one still falls, and where the market is a tape or live."""
+        self.call(lambda: self.world.crash(fraction, venue=venue, symbol=symbol))
+
     def call(self, function: Callable[[], T]) -> T:
         """Run `function` on the exchange's thread, in the present, and wait for what it gives."""
 
         async def run() -> T:
-            self.world.catch_up()
+            while not self.world.turn():
+                await asyncio.sleep(0)
             return function()
 
         return self._await(run())

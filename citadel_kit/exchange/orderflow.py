@@ -18,7 +18,15 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.exchange.fairprice import GRID_HZ, Fair, reference_chunks
+from citadel_kit.exchange.fairprice import (
+    CRASH_FALL_S,
+    CRASH_PANIC_S,
+    CRASH_SHAPE,
+    GRID_HZ,
+    Crash,
+    Fair,
+    reference_chunks,
+)
 from citadel_kit.exchange.orderbook import Match, Order, OrderBook
 from citadel_kit.types import Side
 
@@ -40,10 +48,14 @@ def venue_paths(
 ) -> Iterator[Paths]:
     """Of the `index`-th venue: each sees the fair price a little later than the one before."""
     mine, prices = itertools.tee(fair)
-    lag_s = _FIRST_LAG_S + index * _LAG_STEP_S
-    late = reference_chunks(rng, (chunk.price for chunk in prices), lag_s, basis_bps)
+    late = reference_chunks(rng, (chunk.price for chunk in prices), lag_s(index), basis_bps)
     for chunk, reference in zip(mine, late, strict=True):
         yield Paths(chunk.prices, array("d", reference.tobytes()), chunk.heats)
+
+
+def lag_s(index: int) -> float:
+    """How late the `index`-th venue's makers see the fair price."""
+    return _FIRST_LAG_S + index * _LAG_STEP_S
 
 
 _FIRST_LAG_S: Final = 0.02
@@ -105,6 +117,7 @@ _ROUND_SHARE: Final = 0.5
 """Share of retail orders at round prices."""
 _RETAIL_MEDIAN_BPS: Final = 6.0
 _RETAIL_MAX_BPS: Final = 500.0
+_LEAST_PRICE: Final = 1000
 _MIN_SIZE: Final = 5.0
 """In the quote currency: the venue's smallest order."""
 
@@ -123,7 +136,7 @@ class Maker:
 
 class VenueFlow:
     """Runs one venue along `paths`; `units_per_quote` is price units × quantity units per unit of quote
-    currency.
+    currency; `late_s`: how late its makers see a `crash`.
     """
 
     def __init__(
@@ -132,9 +145,12 @@ class VenueFlow:
         rng: np.random.Generator,
         paths: Iterator[Paths],
         units_per_quote: float,
+        late_s: float = 0.0,
     ) -> None:
         self.config, self.rng, self.units_per_quote = config, rng, units_per_quote
         self._paths, self._path, self._path_start = paths, next(paths), 0
+        self._crashes: list[Crash] = []
+        self._late_s, self._level = late_s, 1.0
         self.book = OrderBook(last_id=int(rng.integers(10**9, 10**11)))
         widths = config.half_spread_bps * np.linspace(1.0, 2.0, config.makers)
         self.makers = [Maker(index, float(width), config.ladder) for index, width in enumerate(widths)]
@@ -151,6 +167,18 @@ class VenueFlow:
         while len(self.retail) < 2 * self.config.retail_orders:
             self._place_retail()
         self.book.journal = []
+
+    def check_crash(self, at_s: float, fraction: float) -> None:
+        """Raises ConfigError while the price falls already, and where it would end below a thousand price
+        units."""
+        if any(at_s - crash.at_s < CRASH_FALL_S for crash in self._crashes):
+            raise ConfigError("crash", "the price is falling already", f"Wait {CRASH_FALL_S:g} s")
+        if self.fair * (1 - fraction) < _LEAST_PRICE:
+            raise ConfigError("crash", "the price would be too low for its tick", "Take a smaller fraction")
+
+    def crash(self, at_s: float, fraction: float) -> None:
+        """The fair price falls from then on, as in `fairprice`, whatever its path."""
+        self._crashes.append(Crash(at_s, fraction, self.config.max_heat))
 
     def run(self, duration_s: float, depth_phase_s: float, depth_every_s: float) -> Iterator[Happening]:
         """Every action in order of time, and None at each depth moment, before what happens after it."""
@@ -188,9 +216,20 @@ class VenueFlow:
         while point >= (length := len(self._path.fair)):
             self._path, self._path_start, point = next(self._paths), self._path_start + length, point - length
         path = self._path
-        self.fair, self.reference = path.fair[point], path.reference[point]
+        self.fair, self.reference = path.fair[point] * self._level, path.reference[point] * self._level
         self.heat = min(max(path.heat[point], 0.4), self.config.max_heat)
+        for crash in self._crashes:
+            self._fall(crash, now - crash.at_s)
         self.excitement *= math.exp(-waited / _EXCITE_DECAY_S)
+
+    def _fall(self, crash: Crash, since_s: float) -> None:
+        self.fair *= 1 - crash.fraction * float(np.interp(since_s, *CRASH_SHAPE))
+        self.reference *= 1 - crash.fraction * float(np.interp(since_s - self._late_s, *CRASH_SHAPE))
+        if 0 <= since_s <= CRASH_PANIC_S:
+            self.heat = max(self.heat, crash.heat)
+        if since_s - self._late_s > CRASH_SHAPE[0][-1]:  # over: what was not won back is the new level
+            self._level *= 1 - crash.fraction * CRASH_SHAPE[1][-1]
+            self._crashes = [other for other in self._crashes if other is not crash]
 
     def _units(self, median: float, spread: float) -> int:
         """A log-normal size in quantity units, at least the venue's smallest order."""

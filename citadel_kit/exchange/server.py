@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, cast
 
 from aiohttp import web
@@ -15,19 +16,21 @@ from aiohttp.typedefs import Handler
 
 from citadel_kit import clock
 from citadel_kit.errors import ConfigError
+from citadel_kit.exchange.admin import Admin
 from citadel_kit.exchange.dialects import Dialect, dialect
 from citadel_kit.exchange.faults import Mishap
 from citadel_kit.exchange.streamed import LiveMarket
 from citadel_kit.exchange.venue import Venue
 from citadel_kit.exchange.world import World
+from citadel_kit.io.loops import before_close
 
 MAX_BODY: Final = 64 * 1024
 MAX_CONNECTIONS: Final = 1000
 """TCP connections at a time; more are closed at once."""
 _PUMP_S: Final = 0.005
-_SLICE_NS: Final = 20 * clock.MILLISECOND
-"""Of the world's time, between two turns of everything else on the loop."""
 _HANG_S: Final = 120.0
+_ANSWER_S: Final = 0.1
+"""Between the answer to a request for a restart and its begin."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class Server:
             )
             part.add_routes(dialect(venue.dialect).routes(venue))
             app.add_subapp(f"/{name}", part)
-        app.add_routes(self._admin())
+        app.add_routes(Admin(self.world, self._restart_soon).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         try:
@@ -64,10 +67,10 @@ class Server:
             await self._runner.cleanup()
             raise ConfigError("port", f"{self.host}:{self.port} can't be had: {error.strerror}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
-        self._tasks = [asyncio.create_task(self._guard(self._pump()))]
+        self._tasks = [asyncio.create_task(self._guard(self._pump))]
         market = self.world.market
         if isinstance(market, LiveMarket):
-            self._tasks.append(asyncio.create_task(self._guard(market.run(self.world.push))))
+            self._tasks.append(asyncio.create_task(self._guard(partial(market.run, self.world.push))))
 
     async def stop(self) -> None:
         """Cut every client and close the port. A restart under way comes to nothing."""
@@ -77,9 +80,10 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._listener is not None:
+            await before_close()
             self._listener.close()
         for venue in self.world.venues.values():
-            cut(venue)
+            venue.cut()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -89,108 +93,39 @@ class Server:
         await asyncio.sleep(down_s)
         await self.start()
 
+    def _restart_soon(self, down_s: float) -> None:
+        async def soon() -> None:
+            await asyncio.sleep(_ANSWER_S)
+            await self.restart(down_s)
+
+        self._restarting = asyncio.create_task(soon())
+
     def _connection(self) -> asyncio.BaseProtocol:
         assert self._runner is not None and self._runner.server is not None
         if len(self._runner.server.connections) >= MAX_CONNECTIONS:
             return _Refuse()
         return self._runner.server()
 
-    async def _guard(self, job: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A world that fails is not left to look alive."""
         try:
-            await job
+            await job()
         except Exception as error:
             self.failure = error
             for venue in self.world.venues.values():
                 venue.faults.set(maintenance=True)
-                cut(venue)
+                venue.cut()
             raise
 
     async def _pump(self) -> None:
         """Keep the world at the present."""
         world = self.world
         while True:
-            now_ns = clock.now_ns()
-            while world.now_ns < now_ns:
-                world.advance(min(now_ns, world.now_ns + _SLICE_NS))
-                await asyncio.sleep(0)
+            done = world.turn()
             for venue in world.venues.values():
                 if venue.connections and (venue.faults.config.disconnect or venue.faults.config.maintenance):
-                    cut(venue)
-            await asyncio.sleep(_PUMP_S)
-
-    # --- admin ---
-
-    def _admin(self) -> list[web.RouteDef]:
-        return [
-            web.get("/admin/status", self._status),
-            web.post("/admin/restart", self._restart),
-            web.post("/admin/{venue}/faults", self._faults),
-            web.delete("/admin/{venue}/faults", self._faults),
-            web.post("/admin/{venue}/disconnect", self._disconnect),
-        ]
-
-    async def _status(self, request: web.Request) -> web.Response:
-        return web.json_response(status(self.world))
-
-    async def _faults(self, request: web.Request) -> web.Response:
-        venue = self._venue(request)
-        if request.method == "DELETE":
-            venue.faults.clear()
-        else:
-            try:
-                switches = await request.json()
-                venue.faults.set(**switches)
-            except (ConfigError, ValueError, TypeError) as error:
-                return web.json_response({"error": str(error)}, status=400)
-        return web.json_response(status(self.world)["venues"][venue.name])
-
-    async def _disconnect(self, request: web.Request) -> web.Response:
-        return web.json_response({"cut": cut(self._venue(request))})
-
-    async def _restart(self, request: web.Request) -> web.Response:
-        try:
-            down_s = min(max(float(request.query.get("down_s", "0")), 0.0), 3600.0)
-        except ValueError:
-            return web.json_response({"error": "down_s is no number"}, status=400)
-
-        async def soon() -> None:
-            await asyncio.sleep(0.1)  # the answer leaves first
-            await self.restart(down_s)
-
-        self._restarting = asyncio.create_task(soon())
-        return web.json_response({"restarting": True, "down_s": down_s})
-
-    def _venue(self, request: web.Request) -> Venue:
-        venue = self.world.venues.get(request.match_info["venue"])
-        if venue is None:
-            raise web.HTTPNotFound(text=f"no such venue; there are: {', '.join(self.world.venues)}")
-        return venue
-
-
-def status(world: World) -> dict[str, Any]:
-    """What can be seen of a world from outside."""
-    return {
-        "warning": "This is not an exchange. Nothing here is real.",
-        "now_ns": world.now_ns,
-        "venues": {
-            name: {
-                "symbols": list(venue.symbols),
-                "connections": len(venue.connections),
-                "faults": venue.faults.switches(),
-                "injected": venue.faults.injected,
-            }
-            for name, venue in world.venues.items()
-        },
-    }
-
-
-def cut(venue: Venue) -> int:
-    """End every stream of a venue; how many there were."""
-    connections = list(venue.connections)
-    for connection in connections:
-        connection.cut()
-    return len(connections)
+                    venue.cut()
+            await asyncio.sleep(_PUMP_S if done else 0)
 
 
 class _Refuse(asyncio.Protocol):

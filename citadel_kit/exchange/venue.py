@@ -78,7 +78,7 @@ class Timeline(Protocol):
         """Do it when the world gets there."""
 
     def catch_up(self) -> None:
-        """Bring the world to the present, where it follows a clock; else nothing."""
+        """Bring the world to the present, where it follows a clock; else nothing. Never for long."""
 
 
 class Venue:
@@ -144,6 +144,13 @@ class Venue:
     def catch_up(self) -> None:
         """To be called before a client is answered: the world may be some milliseconds behind the clock."""
         self._timeline.catch_up()
+
+    def cut(self) -> int:
+        """End every stream; how many there were."""
+        connections = list(self.connections)
+        for connection in connections:
+            connection.cut()
+        return len(connections)
 
     # --- orders ---
 
@@ -248,11 +255,11 @@ class Venue:
         for execution in executions:
             self._report(of, execution)
 
-    def flush(self) -> None:
-        """Tell the changes of every book since the last call."""
+    def flush(self, symbol: str = "") -> None:
+        """Tell the changes of this book, or of every one, since the last call."""
         if self.faults.config.freeze_book:
             return
-        for of in self.symbols.values():
+        for of in [self.symbols[symbol]] if symbol else self.symbols.values():
             depth = of.flush(self.now_ns())
             if depth is not None:
                 top = of.new_top(depth.at_ns)  # after a freeze

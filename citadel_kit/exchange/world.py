@@ -8,13 +8,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from citadel_kit.errors import ConfigError
+from citadel_kit.exchange.agents import AgentMarket
 from citadel_kit.exchange.faults import FaultConfig, ScheduledFault
 from citadel_kit.exchange.markets import Market, OutsideBook, OutsideEvent, OutsideTrade
 from citadel_kit.exchange.venue import Venue
 from citadel_kit.types import Side
 
 FLUSH_NS: Final = 100_000_000
-"""Between two `Depth` of a symbol."""
+"""Between two `Depth` of a symbol; those of several symbols are spread over it."""
+_TURN_NS: Final = 1_000_000
+"""By the clock: longer than this, what is played at once keeps no client waiting."""
 _SECOND: Final = 1_000_000_000
 
 
@@ -40,35 +44,40 @@ class World:
         self._inbox: deque[OutsideEvent] = deque()
         self._due: list[tuple[int, int, Callable[[], object]]] = []
         self._count = 0
-        self._flush_ns = start_ns + FLUSH_NS
-        self._started = False
+        self._flushes: list[tuple[Venue, str]] = []
+        self._flushed, self._flush_ns = 0, start_ns + FLUSH_NS
+        self._started = self._late = False
 
     def advance(self, to_ns: int) -> None:
         """Play everything up to and including `to_ns`. A time before the present changes nothing."""
-        if not self._started:
-            self._started, self._next = True, next(self._events, None)
-        while self._inbox:
-            self._play(self._inbox.popleft())
-        while True:
-            outside = self._next.at_ns if self._next is not None else to_ns + 1
-            due = self._due[0][0] if self._due else to_ns + 1
-            if min(outside, due, self._flush_ns) > to_ns:
-                break
-            if outside <= due and outside <= self._flush_ns and self._next is not None:
-                event, self._next = self._next, None
-                self._play(event)
-                self._next = next(self._events, None)
-            elif due <= self._flush_ns:
-                self.now_ns = max(self.now_ns, due)
-                heapq.heappop(self._due)[2]()
-            else:
-                self._flush()
+        self._start()
+        while self._step(to_ns):
+            pass
         self.now_ns = max(self.now_ns, to_ns)
 
+    def turn(self) -> bool:
+        """Go on to the clock's present, for a millisecond at the most; False: there is more to play.
+
+        What is left comes late: the world's time is the clock's all the same, and outside events of before
+        happen now. A crash on a busy machine may bring more than can be played in its time.
+        """
+        if self._clock is None:
+            return True
+        self._start()
+        now_ns = self._clock()
+        until_ns, self._late = now_ns + _TURN_NS, False
+        while self._step(now_ns) and not self._late:
+            self._late = self._clock() >= until_ns
+        self.now_ns = max(self.now_ns, now_ns)
+        return not self._late
+
     def catch_up(self) -> None:
-        """`advance` to the clock's present; without a clock nothing."""
-        if self._clock is not None:
-            self.advance(self._clock())
+        """To be called before a client is answered: a `turn`, unless the last one left something. Then the
+        server is at it, turn by turn, and no client has to wait for that."""
+        if self._late and self._clock is not None:
+            self.now_ns = max(self.now_ns, self._clock())
+        else:
+            self.turn()
 
     def later(self, at_ns: int, action: Callable[[], object]) -> None:
         """Do it when the world gets there; what is due at one moment, in the order of these calls."""
@@ -88,6 +97,39 @@ class World:
             self.later(on_ns, partial(switch, **fault.switches))
             self.later(on_ns + int(fault.for_s * _SECOND), partial(switch, **off))
 
+    def crash(self, fraction: float = 0.05, *, venue: str = "", symbol: str = "") -> None:
+        """A flash crash from now on, of one venue, of one symbol, or of all: down by `fraction` within four
+        seconds, half of it won back over a minute. Raises ConfigError where it can't be."""
+        if not isinstance(self.market, AgentMarket):
+            raise ConfigError("market", "only a synthetic market crashes on demand", "A tape is what it was")
+        self._start()
+        self.market.crash(self.now_ns, fraction, venue=venue, symbol=symbol)
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started, self._next = True, next(self._events, None)
+            self._flushes = [(venue, symbol) for venue in self.venues.values() for symbol in venue.symbols]
+
+    def _step(self, to_ns: int) -> bool:
+        """Play the first thing that is due by then; False where nothing is."""
+        if self._inbox:
+            self._play(self._inbox.popleft())
+            return True
+        outside = self._next.at_ns if self._next is not None else to_ns + 1
+        due = self._due[0][0] if self._due else to_ns + 1
+        if min(outside, due, self._flush_ns) > to_ns:
+            return False
+        if outside <= due and outside <= self._flush_ns and self._next is not None:
+            event, self._next = self._next, None
+            self._play(event)
+            self._next = next(self._events, None)
+        elif due <= self._flush_ns:
+            self.now_ns = max(self.now_ns, due)
+            heapq.heappop(self._due)[2]()
+        else:
+            self._flush()
+        return True
+
     def _play(self, event: OutsideEvent) -> None:
         self.now_ns = max(self.now_ns, event.at_ns)
         venue = self.venues.get(event.venue)
@@ -103,7 +145,10 @@ class World:
         venue.publish(event.symbol)
 
     def _flush(self) -> None:
+        """Of one symbol: all of them at one moment would keep everybody waiting."""
         self.now_ns = max(self.now_ns, self._flush_ns)
-        self._flush_ns += FLUSH_NS
-        for venue in self.venues.values():
-            venue.flush()
+        if self._flushes:
+            venue, symbol = self._flushes[self._flushed % len(self._flushes)]
+            venue.flush(symbol)
+        self._flushed += 1
+        self._flush_ns = self.start_ns + FLUSH_NS + self._flushed * FLUSH_NS // max(1, len(self._flushes))

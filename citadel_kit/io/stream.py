@@ -109,10 +109,14 @@ class Stream(Inbox):
         self._outgoing.put_nowait(text)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._connection.close()
+        """In good order; whoever is cancelled meanwhile leaves no socket either."""
+        try:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._connection.close()
+        finally:
+            self._connection.transport.abort()
 
     async def _read(self) -> None:
         try:

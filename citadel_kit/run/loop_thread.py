@@ -9,15 +9,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from citadel_kit.errors import EngineClosed
+from citadel_kit.io.loops import new_loop
 
 T = TypeVar("T")
-
-try:
-    import uvloop
-
-    _new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-except ImportError:  # Windows
-    _new_loop = asyncio.new_event_loop
 
 
 class LoopThread:
@@ -25,7 +19,7 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._loop = _new_loop()
+        self._loop = new_loop()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
     def start(self) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.error
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import pairwise
 
 import pytest
@@ -310,6 +312,54 @@ def test_switches_are_set_by_an_admin_call(exchange: LocalExchange, client: Plai
     status, body = http("GET", f"{exchange.admin_url}/status")
     assert "not an exchange" in body["warning"]
     assert body["venues"]["binance"]["symbols"] == ["BTC/USDT"]
+
+
+def test_the_admin_calls_are_listed_with_examples_that_work(exchange: LocalExchange) -> None:
+    status, text = http("GET", exchange.admin_url)
+    assert status == 200
+    assert "not an exchange" in text
+    examples = re.findall(r"^curl -X POST (\S+/faults) -d '(.*)'  # .+$", text, re.MULTILINE)
+    for url, switches in examples:
+        assert http("POST", url, switches.encode())[0] == 200
+        assert http("DELETE", url)[0] == 200
+    shown = {name for _, switches in examples for name in json.loads(switches)}
+    assert shown == {field.name for field in fields(FaultConfig)}
+    others = re.findall(r"^curl -X (\S+) (\S+/disconnect|\S+/faults)  # .+$", text, re.MULTILINE)
+    assert [http(method, url)[0] for method, url in others] == [200, 200]
+    assert http("GET", re.findall(r"^curl (\S+)$", text, re.MULTILINE)[0])[0] == 200
+
+
+def test_a_crash_is_ordered_by_an_admin_call_and_in_python() -> None:
+    with LocalExchange(venues=("binance", "kraken"), balances={"USDT": 1}) as exchange:
+        url = f"{exchange.admin_url}/crash"
+
+        def bid(venue: str) -> int:
+            return exchange.call(lambda: exchange.venue(venue).engine("BTC/USDT").top()[0])
+
+        def falls(venue: str, start: int) -> bool:
+            until = time.monotonic() + 20
+            while time.monotonic() < until and bid(venue) > 0.98 * start:
+                time.sleep(0.05)
+            return bid(venue) <= 0.98 * start
+
+        before = {venue: bid(venue) for venue in exchange.urls}
+        for wrong in (
+            b'{"fraction": 2}',
+            b'{"fraction": "x"}',
+            b'{"venue": "okx"}',
+            b'{"how": 1}',
+            b"[1]",
+            b"{",
+        ):
+            assert http("POST", url, wrong)[0] == 400
+        assert http("POST", url, b'{"fraction": 0.3, "venue": "binance"}') == (200, {"crashing": True})
+        assert "falling already" in http("POST", url)[1]["error"]
+        assert falls("binance", before["binance"])
+        assert bid("kraken") > 0.99 * before["kraken"]
+        exchange.crash("kraken", fraction=0.3)
+        assert falls("kraken", before["kraken"])
+        with pytest.raises(ConfigError, match="okx"):
+            exchange.crash("okx")
 
 
 def test_a_restart_keeps_the_state(exchange: LocalExchange, client: PlainClient) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -122,6 +123,7 @@ def test_the_command_says_what_it_is_not_and_how_to_reach_it() -> None:
     assert result.exit_code == 0
     assert "THIS IS NOT AN EXCHANGE" in result.output
     assert "http://127.0.0.1:" in result.output
+    assert re.search(r"admin  http://127\.0\.0\.1:\d+/admin$", result.output, re.MULTILINE)
     assert "ccxt.binance(" in result.output
     assert "ccxt.kraken(" in result.output
     assert "WARNING: it listens on" not in result.output

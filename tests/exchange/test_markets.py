@@ -21,6 +21,7 @@ from citadel_kit.exchange.fairprice import fair_chunks, reference_chunks
 from citadel_kit.exchange.followed import difference, shown_at
 from citadel_kit.exchange.local import LocalExchange
 from citadel_kit.exchange.markets import OutsideBook, OutsideEvent, OutsideLost, OutsideTrade
+from citadel_kit.exchange.orderflow import FlowConfig
 from citadel_kit.exchange.synthetic import SyntheticMarket
 from citadel_kit.exchange.taped import TapeMarket
 from citadel_kit.io.tape import Tape
@@ -144,6 +145,37 @@ def test_a_crash_comes_when_it_is_ordered() -> None:
     crash = {"crash_at_s": 3.0, "crash_fraction": 0.1}
     assert middle_at(2.5, **crash) == pytest.approx(6_000_000, rel=3e-3)
     assert middle_at(8.0, **crash) == pytest.approx(5_400_000, rel=1.5e-2)
+
+
+def test_a_crash_on_demand_falls_as_far_and_half_of_it_comes_back() -> None:
+    few = FlowConfig(makers=3, ladder=4, retail_orders=20, maker_rate=4.0, taker_rate=1.0, informed_rate=4.0)
+    market = crowd(("binance", "okx"), annual_volatility=0.0, flow=few)
+    books = {"binance": Book(), "okx": Book()}
+    seen: dict[int, dict[str, float]] = {}
+    for event in itertools.takewhile(lambda e: e.at_ns < START_NS + 76 * SECOND, market.events()):
+        second = (event.at_ns - market.start_ns) // 10**9
+        if second not in seen:
+            seen[second] = {v: sum(b.touch) / 2 / 10 ** market.instruments[v][0].price_decimals
+                            for v, b in books.items() if b.bids and b.asks}  # fmt: skip
+            if second == 3:
+                market.crash(event.at_ns, 0.1, venue="okx")
+                with pytest.raises(ConfigError, match="falling already"):
+                    market.crash(event.at_ns, 0.1)
+        if isinstance(event, OutsideBook):
+            books[event.venue].apply(event)
+    for second, fallen in ((3, 1.0), (5, 0.95), (9, 0.9), (38, 0.925), (75, 0.95)):
+        assert seen[second]["binance"] == pytest.approx(60_000, rel=2e-3)
+        assert seen[second]["okx"] == pytest.approx(60_000 * fallen, rel=1.2e-2), second
+
+
+def test_a_crash_that_can_not_be_is_refused_and_changes_nothing() -> None:
+    market = crowd(("binance", "okx"), start_prices={"BTC": 150.0})  # 15,000 ticks at Binance, 1,500 at OKX
+    events = market.events()
+    next(events)
+    for wrong in ({"fraction": 0.0}, {"fraction": 0.6}, {"venue": "kraken"}, {"symbol": "ETH/USDT"}, {"fraction": 0.5}):  # fmt: skip # noqa: E501
+        with pytest.raises(ConfigError):
+            market.crash(market.start_ns, **wrong)  # type: ignore[arg-type]
+    market.crash(market.start_ns, 0.5, venue="binance")  # not falling already
 
 
 @pytest.mark.parametrize(

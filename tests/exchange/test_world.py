@@ -12,6 +12,7 @@ from scripted_market import (
     SECOND,
     START_NS,
     SYMBOL,
+    Scripted,
     book,
     depths,
     heard,
@@ -23,6 +24,8 @@ from scripted_market import (
     trade,
 )
 
+from citadel_kit.errors import ConfigError
+from citadel_kit.exchange.build import ExchangeConfig, build_world
 from citadel_kit.exchange.faults import ScheduledFault
 from citadel_kit.exchange.venue import Depth, Print, Top
 from citadel_kit.micro.matching import OrderRefused, RefusalCode
@@ -126,6 +129,7 @@ def test_depths_alone_rebuild_the_shown_book_of_every_venue() -> None:
             venue.place(limit(Side.SELL, bid + (ask - bid) // of.tick // 2 * of.tick + of.tick, 10**of.qty_decimals // 50))  # fmt: skip # noqa: E501
     world.advance(START_NS + 5 * SECOND)
     for name, venue in world.venues.items():
+        venue.flush()
         bids: dict[int, int] = {}
         asks: dict[int, int] = {}
         said = depths(events[name])
@@ -142,7 +146,7 @@ def test_depths_alone_rebuild_the_shown_book_of_every_venue() -> None:
 def test_a_top_has_the_id_of_the_change_that_made_it() -> None:
     world = synthetic_world(seed=6)
     events = heard(world.venues["binance"])
-    world.advance(START_NS + 3 * SECOND)
+    world.advance(START_NS + 9 * SECOND)
     by_id = {top.last_id: top for top in tops(events)}
     bids: dict[int, int] = {}
     asks: dict[int, int] = {}
@@ -183,3 +187,68 @@ def test_a_schedule_switches_faults_on_and_off() -> None:
         world.advance(START_NS + int(second * SECOND))
         seen.append((faults.config.lose, faults.config.freeze_book))
     assert seen == [(0.0, False), (0.5, True), (0.5, True), (0.0, False)]
+
+
+class Ticking:
+    """A clock that goes on by 0.1 ms whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now_ns = START_NS
+
+    def __call__(self) -> int:
+        self.now_ns += MS // 10
+        return self.now_ns
+
+
+def test_a_turn_is_short_and_what_it_leaves_comes_late_but_in_order() -> None:
+    clock = Ticking()
+    prices = [6_000_100 + n for n in range(100)]
+    market = Scripted(OPENING, *(trade(n / 10, price, 1, Side.BUY) for n, price in enumerate(prices)))
+    world = build_world(ExchangeConfig(market=market), START_NS, clock)
+    events = heard(world.venues["binance"])
+
+    def told() -> list[int]:
+        return [event.price for event in events if isinstance(event, Print)]
+
+    clock.now_ns += 50 * MS
+    assert not world.turn()
+    before = len(told())
+    assert 0 < before < 20
+    world.catch_up()  # a client is not made to wait for the rest
+    assert len(told()) == before
+    assert world.now_ns == clock.now_ns
+    turns = 1
+    while not world.turn():
+        turns += 1
+    assert told() == prices
+    assert turns > 5
+    late = [event.at_ns for event in events if isinstance(event, Print)]
+    assert late == sorted(late)
+    assert late[-1] > START_NS + 50 * MS
+    world.catch_up()
+    assert world.now_ns == clock.now_ns
+
+
+def test_books_of_several_symbols_are_flushed_one_after_another() -> None:
+    world = synthetic_world(venues=VENUES, symbols=("BTC/USDT", "ETH/USDT"))
+    events = [event for venue in world.venues.values() for event in [heard(venue)]]
+    world.advance(START_NS + 2 * SECOND)
+    times = sorted(depth.at_ns for told in events for depth in depths(told))
+    assert len(set(times)) == len(times)
+    assert {at % (100 * MS) // MS for at in times} == {0, 16, 33, 50, 66, 83}
+    for told in events:
+        for symbol in ("BTC/USDT", "ETH/USDT"):
+            own = [depth.at_ns for depth in depths(told) if depth.symbol == symbol]
+            assert {(b - a) // MS for a, b in pairwise(own)} <= {99, 100, 200}
+
+
+def test_only_a_synthetic_market_crashes_on_demand() -> None:
+    with pytest.raises(ConfigError, match="synthetic"):
+        scripted_world().crash()
+    world = synthetic_world(venues=VENUES)
+    world.crash(0.2, venue="okx")  # before it moved for the first time
+    world.advance(START_NS + 5 * SECOND)
+    bid = {name: venue.engine(SYMBOL).top()[0] / 10 ** venue.symbols[SYMBOL].instrument.price_decimals
+           for name, venue in world.venues.items()}  # fmt: skip
+    assert bid["okx"] == pytest.approx(48_000, rel=0.02)
+    assert bid["kraken"] == pytest.approx(60_000, rel=0.01)

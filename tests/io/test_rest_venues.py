@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import loopback
 import numpy as np
 import pytest
 from aiohttp import web
@@ -69,8 +68,7 @@ class Venue:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rest-venue")
+        self._thread = loopback.LoopbackThread("rest-venue")
 
     @property
     def at(self) -> Endpoints:
@@ -78,22 +76,18 @@ class Venue:
 
     def __enter__(self) -> Venue:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        self._thread.run(self._open())
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.run(loopback.end(self._runner))
+        self._thread.end()
 
     async def _open(self) -> None:
         app = web.Application()
         app.router.add_get("/stream", self._stream)
         app.router.add_get("/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self._runner = await loopback.start(app)
         self.port: int = self._runner.addresses[0][1]
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:

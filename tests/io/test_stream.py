@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from local_venue import LocalVenue, black_hole, nobody, untrusted
-from websockets.asyncio.server import ServerConnection, serve
+from loopback import speaking
+from websockets.asyncio.server import ServerConnection
 
 from citadel_kit.errors import VenueUnreachable
 from citadel_kit.io.stream import SLICE, Received, Stream, StreamConfig, connect
@@ -25,10 +26,11 @@ Handler = Callable[[ServerConnection], Awaitable[None]]
 @asynccontextmanager
 async def opened(handler: Handler, config: StreamConfig | None = None) -> AsyncIterator[Stream]:
     """A stream to a server with this handler; afterwards no task is left."""
-    async with serve(handler, "127.0.0.1", 0) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        async with connect("binance", f"ws://127.0.0.1:{port}", config or StreamConfig()) as stream:
-            yield stream
+    async with (
+        speaking(handler) as port,
+        connect("binance", f"ws://127.0.0.1:{port}", config or StreamConfig()) as stream,
+    ):
+        yield stream
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -153,8 +155,10 @@ def test_a_half_open_connection_is_found_by_our_ping() -> None:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + base64.b64encode(digest.digest()) + b"\r\n\r\n"
         )
-        await reader.read()
-        writer.close()
+        try:
+            await reader.read()
+        finally:
+            writer.close()
 
     async def scenario() -> None:
         server = await asyncio.start_server(accept, "127.0.0.1", 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,12 +9,14 @@ from typing import Any
 import pytest
 from gate_server import GateServer, until
 from local_venue import LocalVenue
+from loopback import LoopbackThread
 
 from citadel_kit import clock, ladder, settings
 from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.io import ccxt_feed
 from citadel_kit.io.ccxt_feed import CcxtFeed
 from citadel_kit.io.stream import StreamConfig
+from citadel_kit.micro import flow
 from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.session import SessionConfig
@@ -35,14 +36,13 @@ class Gate:
 
     def __init__(self) -> None:
         self.server = GateServer()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="gate")
+        self._thread = LoopbackThread("gate")
         self._thread.start()
         self._serving = self.server.serve()
         self.run(self._serving.__aenter__())
 
     def run(self, job: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(job, self._loop).result(10)
+        return self._thread.run(job)
 
     def cut(self) -> None:
         async def now() -> None:
@@ -52,14 +52,13 @@ class Gate:
 
     def close(self) -> None:
         self.run(self._serving.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.end()
 
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
     ladder.warm_up()  # so that the compiler's own thread, which can't be interrupted, ends at once
+    flow.warm_up()
     before = set(threading.enumerate())
     venue = Gate()
     yield venue

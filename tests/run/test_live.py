@@ -18,6 +18,7 @@ from citadel_kit import ladder, settings
 from citadel_kit.errors import ConfigError, EngineClosed, VenueUnreachable
 from citadel_kit.io.stream import StreamConfig
 from citadel_kit.io.tape import Tape
+from citadel_kit.micro import flow
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.session import SessionConfig
@@ -86,6 +87,7 @@ def every_change_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
     ladder.warm_up()  # so that the compiler's own thread, which can't be interrupted, ends at once
+    flow.warm_up()
     before = set(threading.enumerate())
     yield
     left = set(threading.enumerate()) - before

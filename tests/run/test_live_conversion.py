@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import loopback
 import pytest
 from aiohttp import WSMsgType, web
 from fake_venues import Okx, Said
@@ -17,6 +17,7 @@ from tape_server import listed
 
 from citadel_kit import clock, ladder
 from citadel_kit.io.stream import StreamConfig
+from citadel_kit.micro import flow
 from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.live import LiveDriver
@@ -41,8 +42,7 @@ class Dollars:
         self.subscribed: list[str] = []
         self.said_ns = 0
         self._wire, self._streams = Okx(), set[web.WebSocketResponse]()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="dollars")
+        self._thread = loopback.LoopbackThread("dollars")
 
     @property
     def at(self) -> Endpoints:
@@ -59,26 +59,22 @@ class Dollars:
             for stream in self._streams:
                 await stream.send_str(self._wire.book(said, clock.now_ns()).decode())
 
-        asyncio.run_coroutine_threadsafe(send(), self._loop).result(10)
+        self._thread.run(send())
 
     def __enter__(self) -> Dollars:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        self._thread.run(self._open())
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.run(loopback.end(self._runner))
+        self._thread.end()
 
     async def _open(self) -> None:
         app = web.Application()
         app.router.add_get("/stream", self._stream)
         app.router.add_get("/{path:.*}", self._instrument)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self._runner = await loopback.start(app)
         self.port: int = self._runner.addresses[0][1]
 
     async def _instrument(self, request: web.Request) -> web.Response:
@@ -116,6 +112,7 @@ class Dollars:
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
     ladder.warm_up()
+    flow.warm_up()
     before = set(threading.enumerate())
     yield
     left = set(threading.enumerate()) - before

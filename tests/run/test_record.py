@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from local_venue import FRAMES, SNAPSHOT, LocalVenue, depth, nobody
-from websockets.asyncio.server import ServerConnection, serve
+from loopback import speaking
+from websockets.asyncio.server import ServerConnection
 
 from citadel_kit.errors import DataError, VenueUnreachable
 from citadel_kit.io.tape import TapeFile
@@ -49,8 +50,7 @@ async def running(recording: Recording) -> AsyncIterator[Recording]:
 async def recorded(
     handler: Handler, of: Instrument, folder: Path, config: RecordConfig | None = None
 ) -> AsyncIterator[Recording]:
-    async with serve(handler, "127.0.0.1", 0) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
+    async with speaking(handler) as port:
         at = Endpoints(f"ws://127.0.0.1:{port}", f"http://127.0.0.1:{port}")
         async with running(Recording(of, folder, at, config, draw=lambda: 0.0)) as recording:
             yield recording

@@ -11,7 +11,7 @@ request that can't be served raises OrderRefused and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -230,6 +230,10 @@ class MatchingEngine:
     def trades(self, account: str) -> list[AccountTrade]:
         """The remembered ones, oldest first."""
         return list(self._floor.desk[account].trades)
+
+    def newest_trades(self, account: str) -> Iterator[AccountTrade]:
+        """The same, newest first, without a copy of them all. Not to be kept until the next trade."""
+        return reversed(self._floor.desk[account].trades)
 
     @property
     def last_price(self) -> int:

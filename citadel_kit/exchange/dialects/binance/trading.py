@@ -68,7 +68,7 @@ def _fills(symbol: Symbol, order: ExchangeOrder) -> list[AccountTrade]:
     """Those of an order that was placed just now: among the account's newest trades."""
     fills: list[AccountTrade] = []
     left = order.filled
-    for t in reversed(symbol.engine.trades(order.account) if left else ()):
+    for t in symbol.engine.newest_trades(order.account) if left else ():
         if t.order_id == order.order_id:
             fills.append(t)
             left -= t.qty
