@@ -267,6 +267,18 @@ def test_dust_is_said_to_be_left() -> None:
     assert Plan(config()).entry(1) == []  # nor can a stop for it be placed
 
 
+def test_what_is_too_small_to_close_now_is_said_to_be_left_while_its_stop_rests() -> None:
+    it = Plan(config(side=Side.SELL, stop_price=10_100, target_price=0))
+    it.top(9_900)
+    assert it.entry(2, True) == [("PLACE_STOP", ID, 2)]  # worth 202 there, and 198.2 here: the least is 200
+    it.hear(ReportKind.ACK)
+    assert plan.left(it.config, it.state) == 0
+    assert it.close() == [] and it.guarded == Guarded.VENUE
+    assert plan.left(it.config, it.state) == 2 and "0.002 LEFT: below" in it.says()
+    assert it.top(10_050) == [("CANCEL_STOP", ID, 2)]
+    assert plan.left(it.config, it.state) == 0
+
+
 def test_without_a_book_no_exit_starts_and_the_stop_stays() -> None:
     it = opened()
     it._all(plan.on_no_book(it.config, it.state, it.now))

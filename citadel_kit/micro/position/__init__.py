@@ -258,11 +258,11 @@ def left(config: ExitConfig, state: PlanState) -> int:
     s = state
     if s.cause == NO_CAUSE or s.entry_done == 0 or s.leg.active != 0 or position(s) <= 0:
         return 0
-    if s.stop.phase == RESTING and s.bid > 0 and tradable(config, position(s), close_price(config, s)) == 0:
-        return position(s)
+    dust = tradable(config, position(s), close_price(config, s)) == 0
+    if s.stop.phase == RESTING:
+        return position(s) if dust and s.bid > 0 else 0
     if may_close(s) > 0:
         return 0
-    dust = tradable(config, position(s), close_price(config, s)) == 0
     return position(s) if dust or s.failures > 0 else 0
 
 
