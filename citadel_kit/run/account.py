@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -214,24 +215,18 @@ class Account:
     # --- inside ---
 
     async def _connect(self, venue: str, instrument: Instrument) -> None:
-        broker = CcxtBroker(
-            venue,
-            [instrument],
-            self._heard,
-            prefix=self._lease.prefix,
-            keys=self._keys[venue],
-            at=self._at.get(venue),
-            on_trade=self._books.on_trade,
-            config=self._config.broker,
-        )
+        self._brokers[venue] = broker = CcxtBroker(
+            venue, [instrument], self._heard, prefix=self._lease.prefix, keys=self._keys[venue],
+            at=self._at.get(venue), on_trade=self._books.on_trade, config=self._config.broker,
+        )  # fmt: skip
         await broker.start()
-        self._brokers[venue] = broker
         known = {instrument.symbol: instrument}
         self._rounds[venue] = Rounds(broker, self._books, self._lease.prefixes, known)
 
     async def _settle(self) -> None:
         """Rounds at every venue until each is settled; then the plans of what is still open go on."""
         until_ns = clock.now_ns() + int(self._config.settle_s * clock.SECOND)
+        self._names = (f"r{number}" for number in count(1))
         for venue, rounds in self._rounds.items():
             while True:
                 result, _ = await rounds.once(None)
@@ -248,16 +243,17 @@ class Account:
     def _resume(self, venue: str, result: Reconciliation) -> None:
         """Every open position of an earlier run gets its plan again, with its stop where one rests."""
         rounds, engine, now_ns = self._rounds[venue], self._the_engine, clock.now_ns()
-        stops = {f"{found.prefix}-{found.parent_id}": found for found in result.adopt}
-        for open_plan in open_plans(self._journal, engine.instruments[venue], now_ns):
-            order, family = open_plan.order, open_plan.family
-            self._families[order.parent_id] = family
-            found = stops.get(family)
+        own = {order.client_id: order for order in self._journal.own_orders(venue, now_ns)}
+        stops = {own[found.order.client_id].family: found for found in result.adopt}
+        plans, left = open_plans(self._journal, engine.instruments[venue], self._names, now_ns)
+        for plan in plans:
+            name, found = plan.order.parent_id, stops.get(plan.family)
+            self._families[name] = plan.family
             if found is not None:
-                known = {o.client_id: o for o in self._journal.own_orders(venue, now_ns)}
-                own = known.get(found.order.client_id)
-                rounds.take_over(found, order.parent_id, FIRST_STOP_ID, own)
-            engine.guard_again(order, open_plan.config, open_plan.state(found))
+                rounds.take_over(found, name, FIRST_STOP_ID, own[found.order.client_id])
+            engine.guard_again(plan.order, plan.config, plan.state(found))
+        for qty, price in left:
+            engine.carry_over(venue, qty, price)
 
     def _do(self, item: Item) -> None:
         if isinstance(item, NewParent):
@@ -325,8 +321,7 @@ class Account:
         }
 
     def _note_foreign(self, venue: str, result: Reconciliation) -> None:
-        orders = result.foreign_orders
-        self.foreign[venue] = tuple(order.client_id or order.venue_order_id for order in orders)
+        self.foreign[venue] = tuple(o.client_id or o.venue_order_id for o in result.foreign_orders)
 
     @property
     def _the_engine(self) -> Engine:

@@ -183,6 +183,10 @@ class Engine:
         """Take up the exit plan of an earlier run's entry, whose position is still open."""
         self._executor.guard_again(order, plan, state, self.now_ns)
 
+    def carry_over(self, venue: str, qty: int, price: int) -> None:
+        """A position of an earlier run that nothing guards: too small to be closed. `qty` is signed."""
+        self._executor.ledger.carry_over(venue, qty, price)
+
     def close_position(self, parent_id: str) -> None:
         """Close what an entry opened, by its exit plan. Raises ConfigError where it has none."""
         self._executor.close_position(parent_id, self.now_ns)

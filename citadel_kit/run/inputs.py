@@ -38,7 +38,8 @@ from citadel_kit.venues.unified import Unified
 
 INPUTS: Final = (
     "opened", "closed", "frame", "pong", "timer", "report", "judge", "submit", "on_signal", "block",
-    "guard_again", "close_position", "cancel", "kill", "cancel_all", "rearm", "drain", "advance",
+    "guard_again", "carry_over", "close_position", "cancel", "kill", "cancel_all", "rearm", "drain",
+    "advance",
 )  # fmt: skip
 """Methods of `Engine` that change what it will decide; beside them `state` is set from outside."""
 VERSION: Final = 1

@@ -103,7 +103,10 @@ class Intake:
             venue=instrument.venue, symbol=instrument.symbol, side=side, qty=qty, purpose=Purpose.EXIT
         )
         seen = self._sight.glimpse(instrument.venue)
-        if not judge(self._config, intent, seen, now_ns, self._exposure(intent)).allowed:
+        # What an entry has open is its own to close, whatever others make of the venue's sum; and its plan
+        # never lets stop and exit together trade more than that.
+        held = self._exposure(intent)._replace(position=-int(side) * qty, reducing=0)
+        if not judge(self._config, intent, seen, now_ns, held).allowed:
             return False
         config = exit_chase(instrument, intent, now_ns, self._abilities(instrument.venue), urgent=urgent)
         book = self._sight.book(instrument.venue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from citadel_kit.clock import SECOND
@@ -34,11 +35,22 @@ class OpenPlan(NamedTuple):
         return position.resume(self.config, self.now_ns, held + stop.filled, 0, 0, 0, 0, stop)
 
 
-def open_plans(journal: Journal, instrument: Instrument, now_ns: int) -> list[OpenPlan]:
-    """Of every entry of ours at the instrument's venue whose position is not closed, named r1, r2, …"""
+class Left(NamedTuple):
+    """What no order can close: the rests that fees leave, an entry each."""
+
+    qty: int
+    price: int
+
+
+def open_plans(
+    journal: Journal, instrument: Instrument, names: Iterator[str], now_ns: int
+) -> tuple[list[OpenPlan], list[Left]]:
+    """Every entry of ours at the instrument's venue whose position is not closed, each under a new name; and
+    what is left of others."""
     families = [f for f in journal.open_families(instrument.venue) if f.symbol == instrument.symbol]
-    rows = enumerate((f for f in families if f.net * f.side > 0), 1)
-    return [_open_plan(family, instrument, f"r{number}", now_ns) for number, family in rows]
+    opened = [f for f in families if f.net * f.side >= instrument.lot]
+    left = [Left(f.net, f.price) for f in families if f not in opened]
+    return [_open_plan(family, instrument, next(names), now_ns) for family in opened], left
 
 
 def _open_plan(family: OpenFamily, instrument: Instrument, parent_id: str, now_ns: int) -> OpenPlan:

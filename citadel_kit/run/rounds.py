@@ -45,6 +45,8 @@ class Rounds:
         prefixes: Sequence[str],
         instruments: Mapping[str, Instrument],
     ) -> None:
+        # What a request can still bring about: it was waited for, and the venue takes it so long.
+        self._grace_ns = int((broker.config.timeout_s + broker.config.recv_window_s) * clock.SECOND)
         self._broker, self._books, self._journal = broker, books, books.journal
         self._prefixes, self._instruments = prefixes, instruments
         self._adopted: dict[str, tuple[str, int]] = {}
@@ -77,7 +79,7 @@ class Rounds:
         ours = journal.own_orders(broker.venue, asked_ns - RECENT_NS, numbers)
         view = VenueView(asked_ns, open_orders, asked, trades)
         kept = None if keep is None else keep()
-        result = reconcile(broker.venue, ours, view, self._prefixes, keep=kept)
+        result = reconcile(broker.venue, ours, view, self._prefixes, keep=kept, grace_ns=self._grace_ns)
         said = record(journal, broker.venue, result, self._instruments, clock.now_ns())
         self._note(result, trades)
         for found in result.cancel:
@@ -122,7 +124,9 @@ class Rounds:
         self, ours: Sequence[OwnOrder], alive: Sequence[VenueOrder], asked_ns: int, *, start: bool
     ) -> dict[str, VenueOrder | None]:
         symbols = {own.client_id: own.symbol for own in ours} | {o.client_id: o.symbol for o in alive}
-        names = dict.fromkeys([*to_ask(ours, asked_ns, start=start), *(o.client_id for o in alive)])
+        names = dict.fromkeys(
+            [*to_ask(ours, asked_ns, start=start, grace_ns=self._grace_ns), *(o.client_id for o in alive)]
+        )
         answers: dict[str, VenueOrder | None] = {}
         for name in names:
             try:

@@ -230,9 +230,11 @@ def test_a_plan_of_an_earlier_run_is_an_input(tmp_path: Path) -> None:
     plan = position.configure(BTC, side=Side.BUY, stop_price=5_900_000, rests=True)
     family = OpenFamily("ab-p1", BTC.symbol, 1, 200 * BTC.lot, 6_000_000, json.dumps(plan._asdict()))
     journal: Any = SimpleNamespace(open_families=lambda venue: [family])
-    for found in resume.open_plans(journal, BTC, 5 * S):
-        engine.timer(5 * S)
-        engine.guard_again(found.order, found.config, found.state(None))
+    (found,), left = resume.open_plans(journal, BTC, iter(["r1"]), 5 * S)
+    assert not left
+    engine.timer(5 * S)
+    engine.guard_again(found.order, found.config, found.state(None))
+    engine.carry_over("binance", -3, 6_000_000)
     engine.timer(6 * S)
     log.close()
     result = replay_inputs(tmp_path / "a.inputs")

@@ -44,6 +44,7 @@ def own(name: str = NAME, *fills: Booked, **more: object) -> OwnOrder:
         venue_order_id="",
         placed_ns=START_NS,
         last_ns=START_NS,
+        family=f"ck000001-{parent}",
         family_net=sum(fill.qty for fill in fills),
         fills=fills,
     )
@@ -209,6 +210,15 @@ def test_the_newest_stop_of_a_position_stays_and_every_other_goes() -> None:
     assert decide([no_stop], alive=[shown(side=-1)]).cancel
     wrong = decide([own(STOP, family_net=-9)], alive=[shown(STOP, side=-1)])
     assert wrong.cancel
+
+
+def test_an_entry_keeps_one_stop_whichever_runs_placed_them() -> None:
+    """A later run takes the position up under a name of its own, and its stops are named by that."""
+    later = f"ck000001-r1-{FIRST_STOP_ID}"
+    stops = [own(STOP, family_net=9), own(later, family="ck000001-p1", family_net=9, placed_ns=START_NS + 1)]
+    result = decide(stops, alive=[shown(name, side=-1) for name in (later, STOP)])
+    assert [f.order.client_id for f in result.adopt] == [later]
+    assert [f.order.client_id for f in result.cancel] == [STOP]
 
 
 def test_a_stop_stays_for_a_fill_that_was_missed() -> None:

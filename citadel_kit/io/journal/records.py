@@ -48,8 +48,10 @@ class OwnOrder(NamedTuple):
     placed_ns: int
     last_ns: int
     """When it was last heard of, or told anything."""
+    family: str
+    """The entry it belongs to, as `prefix-parent_id`, whichever run this order is of."""
     family_net: int
-    """Signed sum of all booked fills of the entry this order belongs to: of it, its stops and its exits."""
+    """Signed sum of all booked fills of that entry: of it, its stops and its exits."""
     fills: tuple[Booked, ...]
 
     @property

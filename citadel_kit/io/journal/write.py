@@ -345,7 +345,7 @@ nets AS MATERIALIZED (
   SELECT family, sum(side * booked) AS net FROM orders
   WHERE family IN (SELECT family FROM wanted) GROUP BY family)
 SELECT client_id, prefix, parent_id, order_id, symbol, side, price, qty, claimed, done, venue_order_id,
-  placed_ns, last_ns, net
+  placed_ns, last_ns, family, net
 FROM wanted JOIN nets USING (family) ORDER BY placed_ns, client_id"""
 _OPEN: Final = """
 WITH booked AS (

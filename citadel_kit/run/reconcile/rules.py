@@ -7,7 +7,15 @@ from typing import Final
 
 from citadel_kit.io.journal import Booked, OwnOrder
 from citadel_kit.run.reconcile.records import Finish, Found, MissedFill, Reconciliation, VenueView
-from citadel_kit.types import FIRST_STOP_ID, Fill, Side, VenueOrder, VenueTrade, parse_client_id
+from citadel_kit.types import (
+    FIRST_STOP_ID,
+    Fill,
+    Side,
+    VenueOrder,
+    VenueTrade,
+    client_id,
+    parse_client_id,
+)
 
 GRACE_NS: Final = 10_000_000_000
 """A request that was sent so long ago without effect has none any more."""
@@ -198,20 +206,19 @@ class _Case:
 
     def _protecting(self, alive: Sequence[Found]) -> set[str]:
         """At the start: the newest stop of every entry whose position, with what was missed, it reduces."""
-        newest: dict[tuple[str, str], Found] = {}
-        for found in alive:
-            if found.order_id >= FIRST_STOP_ID and self._expected(found.order.client_id):
-                key = (found.prefix, found.parent_id)
-                if key not in newest or newest[key].order_id < found.order_id:
-                    newest[key] = found
-        return {f.order.client_id for f in newest.values() if self._net(f) * f.order.side < 0}
+        sides = {f.order.client_id: f.order.side for f in alive if f.order_id >= FIRST_STOP_ID}
+        stops = [self._own[name] for name in sides if self._expected(name)]
+        newest = {stop.family: stop for stop in sorted(stops, key=lambda s: (s.placed_ns, s.order_id))}
+        return {s.client_id for s in newest.values() if self._net(s) * sides[s.client_id] < 0}
 
-    def _net(self, stop: Found) -> int:
-        net = self._own[stop.order.client_id].family_net
-        for missed in self._book:
-            if (missed.prefix, missed.fill.parent_id) == (stop.prefix, stop.parent_id):
-                net += int(missed.fill.side) * missed.fill.qty
-        return net
+    def _net(self, stop: OwnOrder) -> int:
+        """Of its entry, with what was missed."""
+        missed = [m.fill for m in self._book if self._family(m) == stop.family]
+        return stop.family_net + sum(int(fill.side) * fill.qty for fill in missed)
+
+    def _family(self, missed: MissedFill) -> str:
+        own = self._own.get(client_id(missed.prefix, missed.fill.parent_id, missed.fill.order_id))
+        return own.family if own else f"{missed.prefix}-{missed.fill.parent_id}"
 
 
 def _laid(fills: Sequence[Booked], trades: Sequence[VenueTrade]) -> Iterator[tuple[VenueTrade, int, int]]:
