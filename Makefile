@@ -40,8 +40,9 @@ test: $(STAMP) ## run the tests; TEST_FLAGS= goes to pytest
 soak: $(STAMP) ## five local venues, killed, stalled and restarted for ten minutes; SOAK_FLAGS= adds options
 	@$(BIN)/python tests/soak.py $(SOAK_FLAGS)
 
-storm: $(STAMP) ## 20,000 chase orders against an adversary, each judged; STORM_FLAGS= adds options
+storm: $(STAMP) ## 20,000 chase orders against an adversary, 10,000 executors at a local exchange; STORM_FLAGS=
 	@$(BIN)/python tests/chase_storm.py $(STORM_FLAGS)
+	@$(BIN)/python tests/executor_storm.py $(STORM_FLAGS)
 
 fuzz: $(STAMP) ## an hour of mutated frames into every codec; FUZZ_FLAGS= adds options
 	@$(BIN)/python tests/fuzz_codecs.py $(FUZZ_FLAGS)
