@@ -13,7 +13,7 @@ from citadel_kit.types import BookReader, GlobalQuote, Instrument, Side
 
 DEPTH_LEVELS: Final = 20
 """A side, whose quantity is the depth that the guard looks at."""
-DEPTH_EVERY_NS: Final = SECOND // 10
+DEPTH_EVERY_NS: Final = SECOND // 2
 """Of one venue: to add levels up costs more than all else the guard does."""
 
 
@@ -25,26 +25,37 @@ class Watch:
 
     def __init__(self, config: guard.GuardConfig, instruments: Mapping[str, Instrument]) -> None:
         guard.check(config)
-        self.state = guard.fresh(0)
         self._config, self._instruments = config, instruments
+        self._set(guard.fresh(0))
+        self._put_off: tuple[int, GlobalQuote] | None = None
+        """The newest of what was calm, which is looked at before anything else."""
         self._depths: dict[str, tuple[int, float, float]] = {}
         """When it was read, and base units of bids and asks, of each LIVE venue."""
 
     @property
+    def state(self) -> guard.GuardState:
+        self._catch_up()
+        return self._state
+
+    @property
     def says(self) -> str:
         """`ok`, or why it is tripped."""
-        return guard.describe(self._config, self.state)
+        return guard.describe(self._config, self._state)  # what was put off says nothing else
 
     def on_book(self, venue: str, now_ns: int, quote: GlobalQuote, book: BookReader) -> bool:
         """Of a crossed quote one side is wrong, and which is not known: it has no mid, only a distance."""
-        mid, spread, crossed = quote.mid, spread_bps(quote.bid, quote.ask), 0.0
-        if quote.crossed:
-            mid, spread, crossed = nan, nan, -spread
-        sight = guard.Sight(now_ns, mid, spread, self._depth(venue, now_ns, book), crossed)
-        return self._is_news(guard.on_sight(self._config, self.state, sight))
+        calm, bid, ask = self._calm, quote.bid, quote.ask
+        still = now_ns < calm.until_ns and bid <= ask <= bid * calm.widest
+        if still and calm.low <= (bid + ask) / 2 <= calm.high and self._has_depth(venue, now_ns):
+            self._put_off = now_ns, quote
+            return False
+        self._put_off = None  # this one is newer
+        sight = self._sight(now_ns, quote, self._depth(venue, now_ns, book))
+        return self._is_news(guard.on_sight(self._config, self._state, sight))
 
     def lost(self, venue: str) -> None:
         """The venue's book is not LIVE: what rested there is no depth."""
+        self._catch_up()
         self._depths.pop(venue, None)
 
     def on_timer(self, now_ns: int, live: bool) -> bool:
@@ -59,17 +70,38 @@ class Watch:
         return self._is_news(guard.reset(self.state, now_ns))
 
     def _is_news(self, state: guard.GuardState) -> bool:
-        before, self.state = self.state, state
+        before = self._state
+        self._set(state)
         return (state.step, state.tripped) != (before.step, before.tripped)
+
+    def _set(self, state: guard.GuardState) -> None:
+        self._state, self._calm = state, guard.calm(self._config, state)
+
+    def _catch_up(self) -> None:
+        if self._put_off is not None:
+            (now_ns, quote), self._put_off = self._put_off, None
+            self._set(guard.on_sight(self._config, self._state, self._sight(now_ns, quote, self._total())))
+
+    def _sight(self, now_ns: int, quote: GlobalQuote, depth: float) -> guard.Sight:
+        mid, spread, crossed = quote.mid, spread_bps(quote.bid, quote.ask), 0.0
+        if quote.crossed:
+            mid, spread, crossed = nan, nan, -spread
+        return guard.Sight(now_ns, mid, spread, depth, crossed)
+
+    def _has_depth(self, venue: str, now_ns: int) -> bool:
+        read = self._depths.get(venue)
+        return read is not None and now_ns - read[0] < DEPTH_EVERY_NS
 
     def _depth(self, venue: str, now_ns: int, book: BookReader) -> float:
         """Of the thinner side, over all LIVE venues; one's is read anew every `DEPTH_EVERY_NS`."""
-        read = self._depths.get(venue)
-        if read is None or now_ns - read[0] >= DEPTH_EVERY_NS:
+        if not self._has_depth(venue, now_ns):
             instrument, price = self._instruments[venue], book.top().bid
             bids, asks = (int(book.levels(side, DEPTH_LEVELS)[:, 1].sum()) for side in (Side.BUY, Side.SELL))
             if price > 0:
                 base = instrument.base_qty(price, bids), instrument.base_qty(price, asks)
                 self._depths[venue] = (now_ns, *base)
+        return self._total()
+
+    def _total(self) -> float:
         bid_depth = sum(bids for _, bids, _ in self._depths.values())
         return min(bid_depth, sum(asks for _, _, asks in self._depths.values()))

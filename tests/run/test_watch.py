@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from citadel_kit.errors import ConfigError
 from citadel_kit.exchange.synthetic import SyntheticMarket
@@ -74,13 +76,68 @@ def test_depth_is_that_of_the_thinner_side_over_all_live_venues() -> None:
     assert it.state.depths.samples[0] == 0.5 * 4
 
 
-def test_depth_is_read_ten_times_a_second_and_the_quote_each_time() -> None:
+def test_depth_is_read_now_and_then_and_the_quote_each_time() -> None:
     it = watch(depth_sample_ns=1)
     it.on_book("one", S, quote(), Flat(3, 5))
     it.on_book("one", S + DEPTH_EVERY_NS - 1, quote(99.0, 99.1), Flat(1, 1))
     assert it.state.depths.samples[0] == 60 and it.state.last.fall_bps > 90
     it.on_book("one", S + DEPTH_EVERY_NS, quote(), Flat(1, 1))
     assert it.state.depths.samples[0] == 20
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3 * S),
+            st.floats(94.0, 102.0) | st.just(math.nan),
+            st.floats(-80.0, 200.0),
+            st.sampled_from(["one", "two"]),
+            st.sampled_from([1, 40, 50]),
+            st.sampled_from(["book"] * 8 + ["timer", "dead", "lost", "look", "hand", "rearm"]),
+        ),
+        max_size=80,
+    ),
+    st.sampled_from([1.0, 10.0]),
+)
+def test_what_is_put_off_changes_nothing(rows: list[Any], every_s: float) -> None:
+    """A twin looks at every sight in its turn, since somebody asks it for its state after each."""
+    quick, slow = watch(depth_sample_ns=int(every_s * S)), watch(depth_sample_ns=int(every_s * S))
+    now = S
+    for step, mid, spread_bps, venue, depth, what in rows:
+        now += step // 20
+        for it in (quick, slow):
+            if what == "book":
+                half = mid * spread_bps / 2e4
+                it.on_book(venue, now, quote(mid - half, mid + half), Flat(depth, depth))
+            elif what in ("timer", "dead"):
+                it.on_timer(now, what == "timer")
+            elif what == "lost":
+                it.lost(venue)
+            elif what == "hand":
+                it.trip(now)
+            elif what == "rearm":
+                it.rearm(now)
+        assert slow.state.now_ns <= now
+        assert (quick.says, quick._state.step, quick._state.tripped_ns) == (
+            slow.says, slow.state.step, slow.state.tripped_ns,
+        )  # fmt: skip
+        if what == "look":
+            np.testing.assert_equal(flat(quick.state), flat(slow.state))
+    np.testing.assert_equal(flat(quick.state), flat(slow.state))
+
+
+def flat(state: Any) -> list[float]:
+    if not isinstance(state, tuple):
+        return [float(state)]
+    return [value for part in state for value in flat(part)]
+
+
+def test_most_updates_of_a_calm_market_are_put_off() -> None:
+    it = watch(depth_sample_ns=10 * S)
+    for i in range(4):
+        it.on_book("one", 20 * S + i, quote(), Flat(3, 5))
+    assert it._put_off is not None and it._state.heard_ns == 20 * S
+    assert it.state.heard_ns == 20 * S + 3
 
 
 def test_a_crossed_quote_has_a_distance_and_no_mid() -> None:

@@ -43,6 +43,7 @@ from citadel_kit.micro.guard.records import (
     SAMPLES,
     SLIDE,
     SPREAD,
+    Calm,
     GuardConfig,
     GuardState,
     GuardStep,
@@ -56,12 +57,14 @@ from citadel_kit.micro.guard.records import (
 __all__ = [
     "BUCKETS",
     "SAMPLES",
+    "Calm",
     "GuardConfig",
     "GuardState",
     "GuardStep",
     "Measures",
     "Sight",
     "Trip",
+    "calm",
     "check",
     "describe",
     "fresh",
@@ -100,9 +103,9 @@ def on_sight(config: GuardConfig, state: GuardState, sight: Sight) -> GuardState
         rolling.depth_share(depths, sight.depth),
         sight.crossed_bps,
     )
-    calm = _is_calm(c, last, depths.median > 0.0)
-    still_calm = calm and s.since.calm_ns >= 0  # then nothing else lasts
-    since = s.since if still_calm else _sinces(c, s.since, last, now, calm)
+    quiet = _is_calm(c, last, depths.median > 0.0)
+    still_calm = quiet and s.since.calm_ns >= 0  # then nothing else lasts
+    since = s.since if still_calm else _sinces(c, s.since, last, now, quiet)
     seen = GuardState(
         s.step, s.tripped, s.tripped_ns, s.measured, s.latched, now, now, fast, slow, depths, since, last
     )
@@ -151,6 +154,28 @@ def trip_to(state: GuardState, now_ns: int, code: int, step: int) -> GuardState:
 def reset(state: GuardState, now_ns: int) -> GuardState:
     """Armed again. The past is forgotten: the fall that was looked at must not trip once more."""
     return fresh(max(now_ns, state.now_ns))
+
+
+# --- what needs no look ---
+
+_NEVER: Final = Calm(-(1 << 62), math.nan, math.nan, math.nan)
+
+
+def calm(config: GuardConfig, state: GuardState) -> Calm:
+    """Until the state is another. Fall and spread end a little before they would not be calm: no rounding can
+    matter."""
+    c, s = config, state
+    if s.step != GO or s.since.calm_ns < 0 or c.flatten_bps > 0.0 or s.depths.bucket < 0:
+        return _NEVER
+    until_ns = min(
+        rolling.bucket_end_ns(s.fast, c.window_ns),
+        rolling.bucket_end_ns(s.slow, c.slide_window_ns),
+        (s.depths.bucket + 1) * c.depth_sample_ns,
+    )
+    near = 0.99 * c.release / 1e4
+    low = max(s.fast.highest * (1.0 - near * c.fall_bps), s.slow.highest * (1.0 - near * c.slide_bps))
+    high = min(s.fast.peaks[0], s.slow.peaks[0])
+    return Calm(until_ns, max(low, 0.0), high, 1.0 + near * c.max_spread_bps)
 
 
 # --- the rules ----------------------------------------------------------------------------------------------

@@ -102,6 +102,19 @@ class Sight(NamedTuple):
     """How far the best bid of all venues stands above the best ask of all; 0 where it doesn't."""
 
 
+class Calm(NamedTuple):
+    """Sights that would change nothing but `now_ns`, `heard_ns` and `last`: most of them, so all but the
+    newest may be left out by a caller whose time never runs backwards, while the depth is what it was."""
+
+    until_ns: int
+    """Exclusive."""
+    low: float
+    """Lowest and highest mid; NaN where no sight is of this kind."""
+    high: float
+    widest: float
+    """Ask over bid; the narrowest is 1."""
+
+
 class Peaks(NamedTuple):
     """A rolling maximum."""
 

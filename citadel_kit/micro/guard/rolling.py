@@ -26,7 +26,7 @@ NO_DEPTHS: Final = Depths(-1, (0.0,) * SAMPLES, 0, 0.0)
 @register_jitable
 def with_mid(peaks: Peaks, window_ns: int, now_ns: int, mid: float) -> Peaks:
     """A mid that is NaN, infinite or not positive only lets time pass."""
-    bucket = now_ns // max(-(-window_ns // (BUCKETS - 1)), 1)
+    bucket = now_ns // _width(window_ns)
     values, highest = peaks.peaks, peaks.highest
     news = 0.0 < mid < math.inf and mid > values[0]
     if bucket == peaks.bucket and not news:
@@ -38,6 +38,16 @@ def with_mid(peaks: Peaks, window_ns: int, now_ns: int, mid: float) -> Peaks:
         values = (mid,) + values[1:]  # noqa: RUF005 - Numba knows no unpacking here
         highest = max(highest, mid)
     return Peaks(bucket, values, highest)
+
+
+def bucket_end_ns(peaks: Peaks, window_ns: int) -> int:
+    """Exclusive, of the newest bucket."""
+    return (peaks.bucket + 1) * _width(window_ns)
+
+
+@register_jitable
+def _width(window_ns: int) -> int:
+    return max(-(-window_ns // (BUCKETS - 1)), 1)
 
 
 @register_jitable
