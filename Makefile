@@ -23,7 +23,7 @@ export npm_config_cache := $(STATE)/npm
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help install demo test soak storm fuzz freqtrade check lab bench study shortfall results lock clean
+.PHONY: help install demo test soak storm crash fuzz freqtrade check lab bench study shortfall results lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ soak: $(STAMP) ## five local venues, killed, stalled and restarted for ten minut
 storm: $(STAMP) ## 20,000 chase orders against an adversary, 10,000 executors at a local exchange; STORM_FLAGS=
 	@$(BIN)/python tests/chase_storm.py $(STORM_FLAGS)
 	@$(BIN)/python tests/executor_storm.py $(STORM_FLAGS)
+
+crash: $(STAMP) ## 200 times kill -9 of an engine that trades at a local exchange, each judged; CRASH_FLAGS= adds options
+	@$(BIN)/python tests/account_crash.py $(CRASH_FLAGS)
 
 fuzz: $(STAMP) ## an hour of mutated frames into every codec; FUZZ_FLAGS= adds options
 	@$(BIN)/python tests/fuzz_codecs.py $(FUZZ_FLAGS)
