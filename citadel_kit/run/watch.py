@@ -59,7 +59,11 @@ class Watch:
         self._depths.pop(venue, None)
 
     def on_timer(self, now_ns: int, live: bool) -> bool:
-        """`live`: is any book LIVE?"""
+        """`live`: is any book LIVE? While it is calm only a book that stands still is news."""
+        if live and self._calm is not guard.NOT_CALM:
+            heard_ns = self._put_off[0] if self._put_off else self._state.heard_ns
+            if now_ns - heard_ns < self._config.quiet_ns or self._config.quiet_ns == 0:
+                return False
         return self._is_news(guard.on_timer(self._config, self.state, now_ns, live))
 
     def trip(self, now_ns: int, step: guard.GuardStep = guard.GuardStep.REDUCE) -> bool:

@@ -57,6 +57,7 @@ from citadel_kit.micro.guard.records import (
 __all__ = [
     "BUCKETS",
     "SAMPLES",
+    "NOT_CALM",
     "Calm",
     "GuardConfig",
     "GuardState",
@@ -158,15 +159,17 @@ def reset(state: GuardState, now_ns: int) -> GuardState:
 
 # --- what needs no look ---
 
-_NEVER: Final = Calm(-(1 << 62), math.nan, math.nan, math.nan)
+NOT_CALM: Final = Calm(-(1 << 62), math.nan, math.nan, math.nan)
 
 
 def calm(config: GuardConfig, state: GuardState) -> Calm:
     """Until the state is another. Fall and spread end a little before they would not be calm: no rounding can
     matter."""
     c, s = config, state
-    if s.step != GO or s.since.calm_ns < 0 or c.flatten_bps > 0.0 or s.depths.bucket < 0:
-        return _NEVER
+    if s.step != GO or s.since.calm_ns < 0 or s.since.dead_ns >= 0 or c.flatten_bps > 0.0:
+        return NOT_CALM
+    if s.depths.bucket < 0:
+        return NOT_CALM
     until_ns = min(
         rolling.bucket_end_ns(s.fast, c.window_ns),
         rolling.bucket_end_ns(s.slow, c.slide_window_ns),
