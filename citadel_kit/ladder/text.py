@@ -290,8 +290,9 @@ _SOURCES: Final[dict[str, Any]] = {
     "sided": _parse_sided,
     "digits": _digits,
 }
+# Without nogil: these take microseconds, and who lets go of the lock for so long may wait 5 ms to get it back.
 _COMPILED: Final[dict[str, Any]] = {
-    name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
+    name: numba.njit(cache=True)(source) for name, source in _SOURCES.items()
 }
 kernels: Final[dict[str, Any]] = dict(_SOURCES)
 """What to call now."""

@@ -95,7 +95,8 @@ def _show(
     return _look(bids, bid_size, asks, ask_size, windows.parts(block)[4])
 
 
-_COMPILED: Final[Any] = numba.njit(cache=True, nogil=True)(_show)
+# Without nogil: these take microseconds, and who lets go of the lock for so long may wait 5 ms to get it back.
+_COMPILED: Final[Any] = numba.njit(cache=True)(_show)
 kernels: Final[dict[str, Any]] = {"show": _show}
 """What to call now."""
 

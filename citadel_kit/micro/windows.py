@@ -243,8 +243,9 @@ def read(block: Ints, now: int) -> None:
 
 
 _SOURCES: Final[dict[str, Any]] = {"on_top": on_top, "on_trade": _on_trade, "read": read}
+# Without nogil: these take microseconds, and who lets go of the lock for so long may wait 5 ms to get it back.
 _COMPILED: Final[dict[str, Any]] = {
-    name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
+    name: numba.njit(cache=True)(source) for name, source in _SOURCES.items()
 }
 kernels: Final[dict[str, Any]] = dict(_SOURCES)
 """What to call now: `on_top`, `on_trade`, `read`."""
