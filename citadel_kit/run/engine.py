@@ -214,13 +214,16 @@ class Engine:
     def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
         now_ns, quotes = self.now_ns, self._aggregator
+        quote, views = quotes.quote(now_ns), []
+        for venue in self._venues.values():  # no comprehension: it costs a call
+            views.append(self._view(venue))  # noqa: PERF401
         return MicroSnapshot(  # by position: by name it takes longer
             now_ns,
             self.symbol,
             self.mode,
-            quotes.quote(now_ns),
-            tuple([self._view(venue) for venue in self._venues]),
-            guard.describe(self._config.guard, self._guard),
+            quote,
+            tuple(views),
+            self._guard_says,
             self._executor.views(),
             self.state,
             quotes.opportunities(now_ns),
@@ -231,9 +234,9 @@ class Engine:
         feed = session.feeds[instrument.symbol]
         return _Venue(instrument, session, feed, feed.book, Flow(instrument, self._config.flow))
 
-    def _view(self, venue: str) -> VenueView:
-        instrument, session, feed, _, flow = self._venues[venue]
-        left_out = self._aggregator.left_out(venue, instrument.symbol, self.now_ns)
+    def _view(self, venue: _Venue) -> VenueView:
+        instrument, session, feed, _, flow = venue
+        left_out = self._aggregator.left_out(instrument.venue, instrument.symbol, self.now_ns)
         return venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out)
 
     # --- the order of events ------------------------------------------------------------------
@@ -303,8 +306,8 @@ class Engine:
             symbol=self.symbol,
             mode=self.mode,
             quote=self._aggregator.quote(self.now_ns),
-            venues=(self._view(intent.venue),),
-            guard=guard.describe(self._config.guard, self._guard),
+            venues=(self._view(self._venues[intent.venue]),),
+            guard=self._guard_says,
             orders=(),
             engine=self.state,
         )
@@ -327,3 +330,4 @@ class Engine:
 
     def _set_guard(self, state: guard.GuardState) -> None:
         self._guard, self._calm = state, guard.calm(self._config.guard, state)
+        self._guard_says = guard.describe(self._config.guard, state)
