@@ -148,7 +148,8 @@ class Engine:
         for venue, session in self.sessions.items():
             if effects := session.on_timer(self.now_ns):
                 self._handle(venue, effects)
-        self._executor.on_timer(self.now_ns)
+        if self._executor.working:
+            self._executor.on_timer(self.now_ns)
 
     # --- inputs from people and the macro layer ----------------------------------------
 
@@ -216,7 +217,7 @@ class Engine:
         now_ns, quotes = self.now_ns, self._aggregator
         quote, views = quotes.quote(now_ns), []
         for venue in self._venues.values():  # no comprehension: it costs a call
-            views.append(self._view(venue))  # noqa: PERF401
+            views.append(self._view(venue))
         return MicroSnapshot(  # by position: by name it takes longer
             now_ns,
             self.symbol,
@@ -272,7 +273,8 @@ class Engine:
         flow.on_top(now_ns, top)
         self._aggregator.update(venue, symbol, top, now_ns, book)
         self._watch()
-        self._executor.on_top(venue, top, now_ns, book if self._own_size else None)
+        if self._executor.working:
+            self._executor.on_top(venue, top, now_ns, book if self._own_size else None)
 
     def _on_no_book(self, venue: str, symbol: str) -> None:
         self._aggregator.drop(venue, symbol, self.now_ns)

@@ -59,7 +59,8 @@ class SmartOrderExecutor:
         self.ledger = ledger
         self._broker, self._on_fill, self._may_go_on = broker, on_fill, may_go_on
         self._orders: dict[str, ParentOrder] = {}
-        self._working: dict[str, ParentOrder] = {}
+        self.working: dict[str, ParentOrder] = {}
+        """Those not finished yet. While there is none, nothing needs to be told to this executor."""
 
     # --- inputs ------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ class SmartOrderExecutor:
             state=chase.start(config, top),
             submitted_ns=now_ns,
         )
-        self._orders[order.parent_id] = self._working[order.parent_id] = order
+        self._orders[order.parent_id] = self.working[order.parent_id] = order
         self._step(order, chase.on_top(config, order.state, top), now_ns)
         return order
 
@@ -94,8 +95,6 @@ class SmartOrderExecutor:
         An entry that the gate would refuse now is treated as if there were no book: it is pulled, and goes on
         when the gate allows it again.
         """
-        if not self._working:
-            return
         for order in self._at(venue):
             if order.intent.purpose == Purpose.ENTRY and not self._may_go_on(order.intent):
                 step = chase.on_no_book(order.config, order.state, now_ns)
@@ -119,7 +118,7 @@ class SmartOrderExecutor:
         self._step(order, chase.on_report(order.config, order.state, report), now_ns)
 
     def on_timer(self, now_ns: int) -> None:
-        for order in list(self._working.values()):
+        for order in list(self.working.values()):
             self._step(order, chase.on_timer(order.config, order.state, now_ns), now_ns)
 
     def cancel(self, parent_id: str, now_ns: int) -> None:
@@ -130,7 +129,7 @@ class SmartOrderExecutor:
     def cancel_all(self, now_ns: int, *, entries_only: bool = False) -> None:
         """Cancel every parent, or those that would open risk. One that fails does not spare the others."""
         failures: list[Exception] = []
-        for order in list(self._working.values()):
+        for order in list(self.working.values()):
             if entries_only and order.intent.purpose != Purpose.ENTRY:
                 continue
             try:
@@ -169,7 +168,7 @@ class SmartOrderExecutor:
 
     def views(self) -> tuple[OrderView, ...]:
         """All parent orders of this run, oldest first."""
-        return tuple([view(order) for order in self._orders.values()])
+        return tuple([view(order) for order in self._orders.values()]) if self._orders else ()
 
     # --- inside ------------------------------------------------------------------
 
@@ -179,7 +178,7 @@ class SmartOrderExecutor:
         return self._orders[parent_id]
 
     def _at(self, venue: str) -> list[ParentOrder]:
-        return [order for order in self._working.values() if order.instrument.venue == venue]
+        return [order for order in self.working.values() if order.instrument.venue == venue]
 
     def _step(self, order: ParentOrder, step: chase.Step, now_ns: int) -> None:
         order.state, order.shown = step.state, None
@@ -188,7 +187,7 @@ class SmartOrderExecutor:
             self._broker.send(order.instrument.venue, order.parent_id, command, now_ns)
         if order.state.phase >= chase.Phase.FILLED and order.finished_ns == 0:
             order.finished_ns = now_ns
-            self._working.pop(order.parent_id, None)
+            self.working.pop(order.parent_id, None)
 
 
 def _without_own(order: ParentOrder, top: BookTop, book: BookReader) -> BookTop:
