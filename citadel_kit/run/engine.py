@@ -206,6 +206,15 @@ class Engine:
         """Are all books LIVE?"""
         return all(f.state == FeedState.LIVE for s in self.sessions.values() for f in s.feeds.values())
 
+    def not_live(self) -> dict[str, str]:
+        """State of each book that is not LIVE, and why, by venue and symbol."""
+        return {
+            f"{venue} {symbol}": f"{feed.state.name} ({feed.reason})"
+            for venue, session in self.sessions.items()
+            for symbol, feed in session.feeds.items()
+            if feed.state != FeedState.LIVE
+        }
+
     def order(self, parent_id: str) -> OrderView:
         return self._executor.view(parent_id)
 
