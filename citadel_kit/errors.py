@@ -11,7 +11,8 @@
     │   ├── DecodeError        malformed frame
     │   ├── SequenceGap        a link in the update chain is missing
     │   ├── BookCorrupt        checksum wrong, book crossed, or the venue's own quote disagrees
-    │   └── VenueUnreachable   no connection, or nothing came over it
+    │   ├── VenueUnreachable   no connection, or nothing came over it
+    │   └── NotLive            books that were waited for are not LIVE in time
     └── TradeError             an order can't or must not be sent
         ├── GateRefused        the safety gate said no
         ├── LeaseHeld          another engine trades this account
@@ -84,9 +85,10 @@ class SequenceGap(WireError):
 
     def __init__(self, venue: str, symbol: str, expected: int, got: int) -> None:
         self.venue, self.symbol, self.expected, self.got = venue, symbol, expected, got
-        super().__init__(
-            f"{venue} {symbol}: update {expected} expected, {got} came; the book is being fetched anew"
-        )
+        what = f"update {expected} expected, {got} came"
+        if got == expected:
+            what = f"update {got} doesn't say which it follows, as those of {venue} do"
+        super().__init__(f"{venue} {symbol}: {what}; the book is being fetched anew")
 
 
 class BookCorrupt(WireError):
@@ -106,6 +108,15 @@ class VenueUnreachable(WireError):
     def __init__(self, venue: str, problem: str, hint: str = "", retry_after_s: float = 0.0) -> None:
         self.venue, self.problem, self.hint, self.retry_after_s = venue, problem, hint, retry_after_s
         super().__init__(f"{venue} can't be reached: {problem}" + (f". {hint}" if hint else ""))
+
+
+class NotLive(WireError):
+    """Not every book was LIVE in time; `books` says of each that was not, by venue and symbol, why."""
+
+    def __init__(self, seconds: float, books: dict[str, str]) -> None:
+        self.seconds, self.books = seconds, books
+        why = "; ".join(f"{book} is {state}" for book, state in books.items())
+        super().__init__(f"not LIVE within {seconds:g} s: {why}. Wait longer, or leave these venues out")
 
 
 class TradeError(CitadelError):

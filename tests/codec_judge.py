@@ -128,7 +128,7 @@ class Judge:
             best = ladder.levels(10)
             first = tuple(best[0].tolist() if len(best) else (0, 0))
             _need(first == top == ladder.best(), "the best is not the best")
-            sums(*ladder.rows, _DEPTHS, np.empty(len(_DEPTHS)))
+            sums(ladder.rows, _DEPTHS)
             digits(best)
 
 

@@ -82,7 +82,15 @@ def test_an_instrument_that_is_not_on_the_tape_is_not_clean(tape: Path) -> None:
     done = citadel("tape", "verify", tape, "--venue", "binance", "--symbol", "ETH/USDT", "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found["clean"], found["book_frames"]) == (1, False, 0)
-    assert found["problems"] == ["no book frame of ETHUSDT came"]
+    assert found["problems"] == ["no book of ETHUSDT was found. Named there: BTCUSDT"]
+
+
+def test_a_directory_is_no_tape_and_its_tapes_are_named(tmp_path: Path, tape: Path) -> None:
+    done = citadel("tape", "verify", tape.parent, *OF)
+    assert (done.returncode, one_line(done.stderr)) == (1, True)
+    assert f"this is a directory; name one of its tapes: {tape.name}" in done.stderr
+    (tmp_path / "empty").mkdir()
+    assert "without a NAME.tape or NAME.tape.gz" in citadel("tape", "verify", tmp_path / "empty", *OF).stderr
 
 
 def test_the_rule_of_clean_and_of_decimals_is_in_the_help() -> None:

@@ -26,10 +26,8 @@ def kernels(request: pytest.FixtureRequest) -> None:
         ladder.warm_up()
 
 
-def sums(fast: ladder.Ladder, depths: tuple[int, ...]) -> list[float]:
-    out = np.zeros(len(depths))
-    ladder.sums(*fast.rows, depths, out)
-    return out.tolist()
+def sums(fast: ladder.Ladder, depths: tuple[int, int, int]) -> list[float]:
+    return list(ladder.sums(fast.rows, depths))
 
 
 def wire(units: int, decimals: int, padding: int) -> str:

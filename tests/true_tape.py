@@ -26,6 +26,7 @@ from fake_venues import (
 
 from citadel_kit import settings
 from citadel_kit.io.tape import Tape
+from citadel_kit.run.verify import check_venue
 from citadel_kit.types import Instrument
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, DecimalException)
@@ -122,6 +123,7 @@ class Reel:
     """
 
     def __init__(self, path: Path, venue: str, symbols: Sequence[str] = (), limit: int | None = None) -> None:
+        check_venue(venue)
         wanted = [settings.instrument(venue, s) for s in symbols or settings._table()["instruments"][venue]]
         self.venue, self.name = venue, path.name.removesuffix(".gz").removesuffix(".tape")
         self.frames: list[TapeFrame] = []

@@ -23,9 +23,15 @@ from citadel_kit.exchange.orderbook import Change
 from citadel_kit.exchange.orderflow import FlowConfig, VenueFlow, lag_s, venue_paths
 from citadel_kit.types import Instrument, Side
 
-START_PRICES: Final = {"BTC": 60_000.0, "ETH": 3_000.0, "SOL": 150.0, "BNB": 600.0, "XRP": 0.6}
-"""In dollars."""
 DOLLARS: Final = ("USD", "USDT", "USDC", "EUR")
+START_PRICES: Final = {
+    "BTC": 60_000.0,
+    "ETH": 3_000.0,
+    "SOL": 150.0,
+    "BNB": 600.0,
+    "XRP": 0.6,
+} | dict.fromkeys(DOLLARS, 1.0)
+"""In dollars."""
 _OTHER_START: Final = 100.0
 _CHUNK_S: Final = 60
 """Ten minutes take 8 ms to draw, for which every client of a local exchange would wait."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from citadel_kit import settings
 from citadel_kit.errors import ConfigError
-from citadel_kit.exchange.agents import AgentMarket
+from citadel_kit.exchange.agents import DOLLARS, AgentMarket
 from citadel_kit.exchange.candles import Candles, Rows, from_frame, made_up
 from citadel_kit.exchange.dialects import NAMES
 from citadel_kit.exchange.faults import Faults, ScheduledFault
@@ -26,6 +26,7 @@ from citadel_kit.io.rest import fetch_listed
 from citadel_kit.io.store import read_candles
 from citadel_kit.io.tape import Tape
 from citadel_kit.micro.matching import UNIT, Accounts, MatchingEngine, QueueConfig
+from citadel_kit.micro.quoted import currencies
 from citadel_kit.types import Instrument
 from citadel_kit.venues import Endpoints, endpoints
 
@@ -34,6 +35,7 @@ FILLS: Final = {"queue": QueueConfig(), "pessimistic": QueueConfig(pessimistic=T
 _GENERIC: Final = Instrument(
     venue="", symbol="", venue_symbol="", price_decimals=2, qty_decimals=5, min_notional=5 * 10**7
 )
+_OF_DOLLARS: Final = replace(_GENERIC, price_decimals=5, min_notional=5 * 10**10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +109,12 @@ def open_market(config: ExchangeConfig, start_ns: int) -> Market:
 
 
 def instrument_for(venue: str, symbol: str) -> Instrument:
-    """As the venue has it where that is known, else with usual decimals."""
+    """As the venue has it where that is known, else with usual decimals: five for a dollar in dollars."""
     if settings.is_known(venue, symbol):
         return settings.instrument(venue, symbol)
     name = settings.venue_symbol(venue, symbol)
-    return replace(_GENERIC, venue=venue, symbol=symbol, venue_symbol=name)
+    usual = _OF_DOLLARS if set(currencies(symbol)) <= set(DOLLARS) else _GENERIC
+    return replace(usual, venue=venue, symbol=symbol, venue_symbol=name)
 
 
 def make_key(seed: int, venue: str, account: str = ACCOUNT) -> ApiKey:

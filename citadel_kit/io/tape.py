@@ -27,7 +27,7 @@ class TapeFile:
     def __init__(self, path: str | Path) -> None:
         self.path, self.cut_off = Path(path), False
         if not self.path.is_file():
-            raise TapeError(str(path), 0, "there is no such file")
+            raise TapeError(str(path), 0, _no_file(self.path))
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         earlier = number = 0
@@ -91,6 +91,15 @@ class Tape:
     def snapshot(self, venue: str, path: str) -> bytes | None:
         """None: the tape's own snapshot lines come with its frames."""
         return None
+
+
+def _no_file(path: Path) -> str:
+    if not path.is_dir():
+        return "there is no such file"
+    tapes = sorted(each.name for each in path.iterdir() if ".tape" in each.suffixes)
+    if not tapes:
+        return "this is a directory without a NAME.tape or NAME.tape.gz; name the file that was recorded"
+    return f"this is a directory; name one of its tapes: {', '.join(tapes[:10])}"
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

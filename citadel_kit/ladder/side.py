@@ -16,10 +16,16 @@ Floats = NDArray[np.float64]
 
 _GAP: Final = 4
 """Of so many rows one is a hole where holes are made."""
-_PATIENCE: Final = 4
+_PATIENCE_FACTOR: Final = 4
 """When so many times all rows were moved, new holes are made …"""
 _LEAST_PATIENCE: Final = 1_000
 """… but not before so many were."""
+
+
+# The head of a ladder's rows: how many follow, and how many more may be moved before new holes are made.
+_SIZE, _PATIENCE = 0, 1
+# What `_apply_one` and `_apply_both` say: done; the same, but too many rows were moved; nothing was done.
+DONE, WORN, NO_ROOM = 0, 1, 2
 
 
 @register_jitable
@@ -90,15 +96,34 @@ def _merge(book: Levels, size: int, levels: Levels, sign: int, depth: int) -> tu
     return size, int(sign * book[size - 1, 0]), int(book[size - 1, 1]), moved
 
 
-def _merge_both(
-    bids: Levels, bid_size: int, new_bids: Levels, asks: Levels, ask_size: int, new_asks: Levels, depth: int
-) -> tuple[int, int, int, int, int, int, int, int]:
-    """`_merge` of both sides of a book in one call; a first size of -1 where one of them lacks room."""
-    if bid_size + new_bids.shape[0] > bids.shape[0] or ask_size + new_asks.shape[0] > asks.shape[0]:
-        return -1, 0, 0, 0, 0, 0, 0, 0
-    bid_size, bid, bid_qty, bids_moved = _merge(bids, bid_size, new_bids, 1, depth)
-    ask_size, ask, ask_qty, asks_moved = _merge(asks, ask_size, new_asks, -1, depth)
-    return bid_size, bid, bid_qty, bids_moved, ask_size, ask, ask_qty, asks_moved
+@register_jitable
+def _apply(book: Levels, levels: Levels, sign: int, depth: int) -> tuple[int, int]:
+    """`_merge` into a ladder's rows behind its head; the touch."""
+    size, price, qty, moved = _merge(book[1:], book[0, _SIZE], levels, sign, depth)
+    book[0, _SIZE] = size
+    book[0, _PATIENCE] -= moved
+    return price, qty
+
+
+def _apply_one(book: Levels, levels: Levels, sign: int, depth: int) -> int:
+    """DONE, or what else is to be done."""
+    if book[0, _SIZE] + levels.shape[0] >= book.shape[0]:
+        return NO_ROOM
+    _apply(book, levels, sign, depth)
+    return WORN if book[0, _PATIENCE] < 0 else DONE
+
+
+def _apply_both(
+    bids: Levels, asks: Levels, new_bids: Levels, new_asks: Levels, depth: int
+) -> tuple[int, int, int, int, int]:
+    """Both sides of a book in one call: as `_apply_one`, bid, its quantity, ask, its quantity."""
+    bids_end, asks_end = bids[0, _SIZE] + new_bids.shape[0], asks[0, _SIZE] + new_asks.shape[0]
+    if bids_end >= bids.shape[0] or asks_end >= asks.shape[0]:
+        return NO_ROOM, 0, 0, 0, 0
+    bid, bid_qty = _apply(bids, new_bids, 1, depth)
+    ask, ask_qty = _apply(asks, new_asks, -1, depth)
+    worn = bids[0, _PATIENCE] < 0 or asks[0, _PATIENCE] < 0
+    return WORN if worn else DONE, bid, bid_qty, ask, ask_qty
 
 
 def _spread(book: Levels, size: int, out: Levels) -> int:
@@ -149,37 +174,43 @@ def _best(book: Levels, size: int, sign: int, out: Levels) -> int:
 
 
 @register_jitable
-def sums(book: Levels, size: int, depths: tuple[int, ...], out: Floats) -> None:
+def sums(book: Levels, depths: tuple[int, int, int]) -> tuple[float, float, float]:
     """Quantity of the best levels of `Ladder.rows`, down to each of the ascending `depths`."""
-    row = size - 1
+    row = book[0, _SIZE]
     levels = 0
-    total = 0.0
-    for k in range(len(depths)):
-        while row >= 0 and levels < depths[k]:
-            if book[row, 1] != 0:
-                total += book[row, 1]
-                levels += 1
-            row -= 1
-        out[k] = total
+    total = first = second = 0.0
+    while row > 0 and levels < depths[2]:
+        if book[row, 1] != 0:
+            if levels == depths[0]:
+                first = total
+            if levels == depths[1]:
+                second = total
+            total += book[row, 1]
+            levels += 1
+        row -= 1
+    if levels <= depths[0]:
+        first = total
+    if levels <= depths[1]:
+        second = total
+    return float(first), float(second), float(total)
 
 
 _SOURCES: Final[dict[str, Any]] = {
-    "merge": _merge,
-    "merge_both": _merge_both,
+    "apply_one": _apply_one,
+    "apply_both": _apply_both,
     "spread": _spread,
     "best": _best,
 }
-_COMPILED: Final[dict[str, Any]] = {
-    name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
-}
+# Without nogil: these take microseconds, and who lets the lock go may wait 5 ms to get it back.
+_COMPILED: Final[dict[str, Any]] = {name: numba.njit(cache=True)(source) for name, source in _SOURCES.items()}
 kernels: Final[dict[str, Any]] = dict(_SOURCES)
 """What to call now."""
 
 
 def warm_up() -> None:
     book, out = np.zeros((3, 2), np.int64), np.zeros((2, 2), np.int64)
-    _COMPILED["merge"](book, 0, out[:1], 1, 0)
-    _COMPILED["merge_both"](book, 0, out[:1], book, 0, out[:1], 0)
+    _COMPILED["apply_one"](book, out[:1], 1, 0)
+    _COMPILED["apply_both"](book, book, out[:1], out[:1], 0)
     _COMPILED["spread"](book, 1, out)
     _COMPILED["best"](out, 1, 1, out)
     kernels.update(_COMPILED)
@@ -188,81 +219,74 @@ def warm_up() -> None:
 class Ladder:
     """One side of a book: distinct integer prices, each with its quantity; the best at the end of the array.
 
-    Asks are kept negated, so that one code serves both sides; every face of the class speaks real prices.
+    Asks are kept negated, so that one code serves both sides; every face of the class but `rows` speaks real
+    prices.
     """
 
-    __slots__ = ("_book", "_patience", "_sign", "_size")
+    __slots__ = ("_sign", "rows")
 
     def __init__(self, side: int) -> None:
         self._sign = int(side)
-        self._size, self._patience = 0, _LEAST_PATIENCE
-        self._book: Levels = np.empty((64, 2), np.int64)
+        self.rows: Levels = np.empty((64, 2), np.int64)
+        """For kernels, another array after many an `apply`: a head, whose first number says how many rows
+        follow, then sign × price and quantity, the best last. A row without a quantity is a hole."""
+        self.clear()
 
     def __len__(self) -> int:
-        return int(np.count_nonzero(self._book[: self._size, 1]))
+        return int(np.count_nonzero(self._levels[:, 1]))
 
     def clear(self) -> None:
-        self._size, self._patience = 0, _LEAST_PATIENCE
+        self.rows[0] = 0, _LEAST_PATIENCE
 
     def apply(self, levels: Levels, depth: int = 0) -> None:
         """Set each level to its quantity; 0 deletes. Then forget all but the best `depth`; 0 keeps all."""
-        if self._size + len(levels) > len(self._book):
-            self._make_room(len(levels))
-        self._size, _, _, moved = kernels["merge"](self._book, self._size, levels, self._sign, depth)
-        self._wear(moved)
+        said = kernels["apply_one"](self.rows, levels, self._sign, depth)
+        if said != DONE:
+            self._renew(len(levels) if said == NO_ROOM else 0)
+        if said == NO_ROOM:
+            self.apply(levels, depth)
 
     def best(self) -> tuple[int, int]:
         """Price and quantity at the touch; (0, 0) on an empty side."""
-        if self._size == 0:
-            return 0, 0
-        return self._sign * int(self._book[self._size - 1, 0]), int(self._book[self._size - 1, 1])
-
-    @property
-    def rows(self) -> tuple[Levels, int]:
-        """For kernels: rows of sign × price and quantity, and how many of them count, the last one the best.
-
-        A row without a quantity is a hole. Valid until the next `apply`.
-        """
-        return self._book, self._size
+        levels = self._levels
+        return (self._sign * int(levels[-1, 0]), int(levels[-1, 1])) if len(levels) else (0, 0)
 
     def levels(self, depth: int) -> Levels:
         """The best `depth` levels, best first; a copy."""
-        out = np.empty((min(depth, self._size), 2), np.int64)
-        return out[: kernels["best"](self._book, self._size, self._sign, out)]
+        levels = self._levels
+        out = np.empty((min(depth, len(levels)), 2), np.int64)
+        return out[: kernels["best"](levels, len(levels), self._sign, out)]
 
     def qty_at(self, price: int) -> int:
         """Quantity at exactly this price; 0 if there is none."""
-        row = int(np.searchsorted(self._book[: self._size, 0], self._sign * price))
-        if row < self._size and self._book[row, 0] == self._sign * price:
-            return int(self._book[row, 1])
+        levels = self._levels
+        row = int(np.searchsorted(levels[:, 0], self._sign * price))
+        if row < len(levels) and levels[row, 0] == self._sign * price:
+            return int(levels[row, 1])
         return 0
 
-    def _wear(self, moved: int) -> None:
-        self._patience -= moved
-        if self._patience < 0:
-            self._make_room(0)
+    @property
+    def _levels(self) -> Levels:
+        return self.rows[1 : 1 + self.rows[0, _SIZE]]
 
-    def _make_room(self, more: int) -> None:
-        """For as many rows again, and with holes between them."""
-        rows, self._book = self._book, np.empty((2 * (self._size + more), 2), np.int64)
-        self._size = kernels["spread"](rows, self._size, self._book)
-        self._patience = _LEAST_PATIENCE + _PATIENCE * self._size
+    def _renew(self, more: int) -> None:
+        """Room for as many rows again, and for `more`, with holes between them."""
+        levels = self._levels
+        self.rows = np.empty((2 * (len(levels) + more) + 1, 2), np.int64)
+        size = kernels["spread"](levels, len(levels), self.rows[1:])
+        self.rows[0] = size, _LEAST_PATIENCE + _PATIENCE_FACTOR * size
 
 
 def apply_both(
     bids: Ladder, asks: Ladder, new_bids: Levels, new_asks: Levels, depth: int = 0
 ) -> tuple[int, int, int, int]:
     """`apply` on both sides of a book, in half the time; bid, its quantity, ask, its quantity."""
-    size, bid, bid_qty, bids_moved, ask_size, ask, ask_qty, asks_moved = kernels["merge_both"](
-        bids._book, bids._size, new_bids, asks._book, asks._size, new_asks, depth
-    )
-    if size < 0:
-        bids._make_room(len(new_bids))
-        asks._make_room(len(new_asks))
+    said, bid, bid_qty, ask, ask_qty = kernels["apply_both"](bids.rows, asks.rows, new_bids, new_asks, depth)
+    if said == DONE:
+        return bid, bid_qty, ask, ask_qty
+    for side, levels in ((bids, new_bids), (asks, new_asks)):
+        if said == NO_ROOM or side.rows[0, _PATIENCE] < 0:
+            side._renew(len(levels) if said == NO_ROOM else 0)
+    if said == NO_ROOM:
         return apply_both(bids, asks, new_bids, new_asks, depth)
-    bids._size, asks._size = size, ask_size
-    if bids_moved:
-        bids._wear(bids_moved)
-    if asks_moved:
-        asks._wear(asks_moved)
     return bid, bid_qty, ask, ask_qty

@@ -134,14 +134,14 @@ class DataAggregator:
     def quote(self, now_ns: int) -> GlobalQuote:
         """The best of each side; the larger quantity wins among equal prices."""
         latest = self._latest
-        if latest is None and self._only is not None:
-            latest = self._alone(self._only, now_ns)
-            if latest is not None:
-                self._latest, self._complete = latest, True
-                self._latest_ns = self._asked_ns = now_ns
-                return latest
         if latest is not None and now_ns == self._asked_ns:
             return latest
+        if self._only is not None:
+            alone = self._alone(self._only, now_ns)
+            if alone is not None:
+                self._latest, self._complete = alone, True
+                self._latest_ns = self._asked_ns = now_ns
+                return alone
         together: list[Quoted] = []
         for source in self._quotes:
             top = source.top  # what `comparable` says, without a call where no conversion is needed
@@ -168,13 +168,16 @@ class DataAggregator:
 
     def opportunities(self, now_ns: int) -> tuple[Opportunity, ...]:
         """What pays now after taker fees, the most profitable first; always empty without `fees`."""
+        if not self._rivals:
+            return ()
         return self._opportunities.list(self._units, self.currency, now_ns)
 
     def left_out(self, venue: str, symbol: str, now_ns: int) -> str:
         """Why this instrument is not in the common quote, and what would bring it in; empty where it is."""
         source = self._sources.get((venue, symbol)) or self._source(venue, symbol)
-        known = self._complete and now_ns == self._asked_ns
-        if isinstance(source, Quoted) and source.counted and (known or source.comparable(now_ns)):
+        if source.counted and self._complete and now_ns == self._asked_ns:
+            return ""
+        if isinstance(source, Quoted) and source.counted and source.comparable(now_ns):
             return ""
         if isinstance(source, Quoted) and source.instrument.inverse:
             return f"{symbol} is an inverse contract: its quantities are sums of {source.currency}"
@@ -194,9 +197,12 @@ class DataAggregator:
     def _alone(self, only: Quoted, now_ns: int) -> GlobalQuote | None:
         """What `_best` makes of the only source, in half the time; None where that takes a second look."""
         top, bid, ask = only.top, only.bid, only.ask
-        if top is None or not (bid and ask and only.fresh(now_ns)):
+        if top is None or not (bid and ask):
             return None
-        price_scale, qty_scale, age_ns = self._price_scale, self._qty_scale, now_ns - top.recv_ns
+        age_ns = now_ns - top[0]  # `fresh`, without a call
+        if not (0 <= age_ns <= only.max_age_ns and now_ns - only.heard_ns <= only.max_silence_ns):
+            return None
+        price_scale, qty_scale = self._price_scale, self._qty_scale
         venue, symbol = only.venue, only.symbol
         return GlobalQuote(
             bid / price_scale,

@@ -92,9 +92,9 @@ class Book:
         return (self._bids if side == Side.BUY else self._asks).levels(depth)
 
     @property
-    def rows(self) -> tuple[Levels, int, Levels, int]:
-        """For kernels: `Ladder.rows` of the bids, then of the asks."""
-        return *self._bids.rows, *self._asks.rows
+    def rows(self) -> tuple[Levels, Levels]:
+        """For kernels: `Ladder.rows` of the bids and of the asks."""
+        return self._bids.rows, self._asks.rows
 
     def qty_at(self, side: int, price: int) -> int:
         return (self._bids if side == Side.BUY else self._asks).qty_at(price)

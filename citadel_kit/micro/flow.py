@@ -8,7 +8,7 @@ until then it says NaN.
 from __future__ import annotations
 
 from math import isnan, nan
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numba
 import numpy as np
@@ -49,53 +49,51 @@ def microprice(bid: float, bid_qty: float, ask: float, ask_qty: float) -> float:
     return (bid * ask_qty + ask * bid_qty) / total if total > 0 else nan
 
 
-# Behind what `windows.read` writes stands what the book shows, as `BookNumbers` lists it, and then the scales
+# Behind what `windows.read` writes to its block: what the book shows, as `BookNumbers` lists it, and scales
 # that make floats of its integers (INVERSE: 1 of an inverse contract, else 0).
-_SEEN: Final = windows.READ_SIZE
+_SEEN: Final = windows.BASE + 1
 _PRICE, _QTY, _SIZE, _INVERSE = range(_SEEN + 9, _SEEN + 13)
 
 
 @register_jitable
-def _look(bids: Levels, bid_size: int, asks: Levels, ask_size: int, out: Floats) -> bool:
-    """Write what the rows of both sides show; is none of it NaN?"""
+def _look(bids: Levels, asks: Levels, out: Floats) -> None:
     bid = bid_qty = ask = ask_qty = nan
-    if bid_size > 0:
-        bid = bids[bid_size - 1, 0] / out[_PRICE]
-        bid_qty = bids[bid_size - 1, 1] / out[_QTY] * out[_SIZE]
-    if ask_size > 0:
-        ask = -asks[ask_size - 1, 0] / out[_PRICE]
-        ask_qty = asks[ask_size - 1, 1] / out[_QTY] * out[_SIZE]
+    last_bid, last_ask = bids[bids[0, 0]], asks[asks[0, 0]]
+    if bids[0, 0] > 0:
+        bid = last_bid[0] / out[_PRICE]
+        bid_qty = last_bid[1] / out[_QTY] * out[_SIZE]
+    if asks[0, 0] > 0:
+        ask = -last_ask[0] / out[_PRICE]
+        ask_qty = last_ask[1] / out[_QTY] * out[_SIZE]
     if out[_INVERSE] > 0:
         bid_qty, ask_qty = bid_qty / bid, ask_qty / ask
     seen = out[_SEEN:]
     seen[0], seen[1], seen[2], seen[3] = bid, ask, bid_qty, ask_qty
     seen[4] = spread_bps(bid, ask)
-    of_bids, of_asks = np.zeros(len(DEPTHS)), np.zeros(len(DEPTHS))
-    sums(bids, bid_size, DEPTHS, of_bids)
-    sums(asks, ask_size, DEPTHS, of_asks)
+    of_bids, of_asks = sums(bids, DEPTHS), sums(asks, DEPTHS)
     for k in range(len(DEPTHS)):
         seen[5 + k] = imbalance(of_bids[k], of_asks[k])
     seen[8] = microprice(bid, bid_qty, ask, ask_qty)
-    return bid_size > 0 and ask_size > 0
 
 
-def _show(
-    block: windows.Ints, now: int, then: int, bids: Levels, bid_size: int, asks: Levels, ask_size: int
-) -> bool:
+def _show(block: windows.Ints, now: int, then: int, bids: Levels, asks: Levels) -> bool:
     """In one call: that these rows are the top since `then` (negative: known already), the windows, the book.
 
-    Is none of the book's numbers NaN?
+    Is none of the numbers NaN?
     """
-    if then >= 0 and bid_size > 0 and ask_size > 0:
-        bid, ask = bids[bid_size - 1], asks[ask_size - 1]
+    two_sided = bids[0, 0] > 0 and asks[0, 0] > 0
+    if then >= 0 and two_sided:
+        bid, ask = bids[bids[0, 0]], asks[asks[0, 0]]
         windows.on_top(block, then, bid[0], bid[1], -ask[0], ask[1])
     elif then >= 0:
         windows.on_top(block, then, 0, 0, 0, 0)
-    windows.read(block, now)
-    return _look(bids, bid_size, asks, ask_size, windows.parts(block)[4])
+    whole = windows.read(block, now)
+    _look(bids, asks, windows.parts(block)[4])
+    return whole and two_sided
 
 
-_COMPILED: Final[Any] = numba.njit(cache=True, nogil=True)(_show)
+# Without nogil: these take microseconds, and who lets the lock go may wait 5 ms to get it back.
+_COMPILED: Final[Any] = numba.njit(cache=True)(_show)
 kernels: Final[dict[str, Any]] = {"show": _show}
 """What to call now."""
 
@@ -104,7 +102,7 @@ def warm_up() -> None:
     """Compile this module's kernel and those of the windows, or load them, and use them from now on."""
     windows.warm_up()
     rows = np.zeros((1, 2), np.int64)
-    _COMPILED(windows.block_of(windows.Shape(2, 1, 2, 1, 2, 1)), 1, -1, rows, 0, rows, 0)
+    _COMPILED(windows.block_of(windows.Shape(2, 1, 2, 1, 2, 1)), 1, -1, rows, rows)
     kernels["show"] = _COMPILED
 
 
@@ -172,14 +170,13 @@ class Flow:
             raise ConfigError("flow", f"{c}: a part is not positive, or a window no multiple of its slots")
         # Sums of inverse contracts are sums of money, over many prices: nothing in base units.
         size = nan if instrument.inverse else instrument.contract_size
-        self._base = size / 10**instrument.qty_decimals
-        self._half_ns = c.window_ns / 2
         slot_ns, spread_slot_ns = c.window_ns // c.slots, c.spread_window_ns // c.spread_slots
         shape = windows.Shape(c.slots, slot_ns, c.spread_slots, spread_slot_ns, c.returns, c.grid_ns)
         self._block, i = windows.block_of(shape), instrument
         out = windows.parts(self._block)[4]
+        out[windows.BASE] = size / 10**i.qty_decimals
         out[_PRICE:] = 10**i.price_decimals, 10**i.qty_decimals, i.contract_size, float(i.inverse)
-        self._sums, self._all = out[:_SEEN], out[:_PRICE]
+        self._read_out, self._all_out = out[: windows.READ_SIZE], out[:_PRICE]
         self._shown, self._numbers = _NO_TOP, _NO_NUMBERS
         self._pending: BookTop | None = None
         """The newest top, until it is booked: `show` does that in one call with all else."""
@@ -206,8 +203,7 @@ class Flow:
         """As of now, which moves the windows on."""
         if self._pending is not None:
             self._book()
-        windows.kernels["read"](self._block, now_ns)
-        return Reading(*self._reading(*self._sums.tolist()))
+        return Reading(*self._read(now_ns))
 
     def show(self, now_ns: int, book: Book) -> tuple[BookNumbers, Numbers]:
         """What a LIVE book shows, looked at again only when it has changed; and what `read` gives."""
@@ -218,18 +214,24 @@ class Flow:
         elif self._pending is not None:
             self._book()
         if top is self._shown and then_ns < 0:
-            windows.kernels["read"](self._block, now_ns)
-            return self._numbers, self._reading(*self._sums.tolist())
+            return self._numbers, self._read(now_ns)
         whole = kernels["show"](self._block, now_ns, then_ns, *book.rows)
         # fmt: off
-        (flow, bought, sold, covered_ns, volatility, low, middle, high,
-         bid, ask, bid_qty, ask_qty, spread, one, five, ten, micro) = self._all.tolist()
+        (low, middle, high, order_flow, signed, share, volatility, _,
+         bid, ask, bid_qty, ask_qty, spread, one, five, ten, micro) = self._all_out.tolist()
         # fmt: on
-        self._numbers = bid, ask, bid_qty, ask_qty, spread, (one, five, ten), micro
+        seen = bid, ask, bid_qty, ask_qty, spread, (one, five, ten), micro
+        numbers = (low, middle, high), order_flow, signed, share, volatility
         if not whole:
-            self._numbers = _with_one_nan(self._numbers)
-        self._shown = top
-        return self._numbers, self._reading(flow, bought, sold, covered_ns, volatility, low, middle, high)
+            seen, numbers = _one_nan(seen), _one_nan(numbers)
+        self._shown, self._numbers = top, seen
+        return seen, numbers
+
+    def _read(self, now_ns: int) -> Numbers:
+        whole = windows.kernels["read"](self._block, now_ns)
+        low, middle, high, order_flow, signed, share, volatility = self._read_out.tolist()
+        numbers = (low, middle, high), order_flow, signed, share, volatility
+        return numbers if whole else cast("Numbers", _one_nan(numbers))
 
     def _book(self) -> None:
         top, self._pending = self._pending, None
@@ -237,28 +239,12 @@ class Flow:
             _, _, _, bid, bid_qty, ask, ask_qty = top
             windows.kernels["on_top"](self._block, self._pending_ns, bid, bid_qty, ask, ask_qty)
 
-    def _reading(
-        self, flow: float, bought: float, sold: float, covered_ns: float, volatility: float,
-        low: float, middle: float, high: float,
-    ) -> Numbers:  # fmt: skip
-        # One NaN for all, so that two snapshots of the same state are equal.
-        spreads = (low, middle, high) if low > 0 else _NO_SPREADS
-        if not volatility >= 0:
-            volatility = nan
-        if covered_ns < self._half_ns:
-            return spreads, nan, nan, nan, volatility
-        base = self._base
-        share = (bought - sold) / (bought + sold) if bought + sold > 0 else nan
-        return spreads, flow * base, (bought - sold) * base, share, volatility
 
-
-def _with_one_nan(numbers: BookNumbers) -> BookNumbers:
-    """So that two views of the same state are equal."""
-    bid, ask, bid_qty, ask_qty, spread, imbalances, micro = numbers
-    bid, ask, bid_qty, ask_qty, spread, micro, one, five, ten = [
-        nan if isnan(value) else value for value in (bid, ask, bid_qty, ask_qty, spread, micro, *imbalances)
-    ]
-    return bid, ask, bid_qty, ask_qty, spread, (one, five, ten), micro
+def _one_nan(numbers: Any) -> Any:
+    """The same with one NaN for all, so that two views of the same state are equal."""
+    if isinstance(numbers, tuple):
+        return tuple([_one_nan(number) for number in numbers])
+    return nan if isnan(numbers) else numbers
 
 
 def venue_view(

@@ -59,22 +59,23 @@ class Rhythm:
         self._factor, self._floor_ns = config.stale_factor, config.stale_floor_ns
         self._assumed_ns = 0 if config.any_frame else config.ping_ns
         self._intervals: deque[int] = deque(maxlen=_INTERVALS_KEPT)
-        self._last_ns = 0
+        self.last_ns = 0
+        """When the last heartbeat came, or since when the connection stands."""
         self._beaten = False
 
     def start(self, now_ns: int) -> None:
         """A new connection: nothing is known of its rhythm."""
         self._intervals.clear()
-        self._last_ns, self._beaten = now_ns, False
+        self.last_ns, self._beaten = now_ns, False
 
     def beat(self, now_ns: int) -> None:
         if self._beaten:
-            self._intervals.append(now_ns - self._last_ns)
-        self._last_ns, self._beaten = now_ns, True
+            self._intervals.append(now_ns - self.last_ns)
+        self.last_ns, self._beaten = now_ns, True
 
     def silence_ns(self, now_ns: int) -> int:
         """Since the last heartbeat, or since the connection stands."""
-        return now_ns - self._last_ns
+        return now_ns - self.last_ns
 
     def stale_after_ns(self) -> int:
         """Silence beyond which the venue can't be taken for alive."""
@@ -83,7 +84,7 @@ class Rhythm:
         return max(self._floor_ns, int(self._factor * usual))
 
     def is_stale(self, now_ns: int) -> bool:
-        silence = now_ns - self._last_ns
+        silence = now_ns - self.last_ns
         return silence > self._floor_ns and silence > self.stale_after_ns()
 
 

@@ -109,7 +109,7 @@ class Session:
         self._pongs_count = not (codec.heartbeat or self.config.any_frame or ping is not None)
         self._open = self._stale = False
         self._opened_ns = self._renew_ns = self._pinged_ns = 0
-        self._live_ns = -1
+        self._live_ns = self._quiet_ns = -1
         self._seq = -1
 
     # --- inputs ------------------------------------------------------------------
@@ -119,6 +119,7 @@ class Session:
         self.counts["connects"] += 1
         self._open, self._stale, self._seq, self.last_ns, self._live_ns = True, False, -1, -1, -1
         self._opened_ns = self._pinged_ns = now_ns
+        self._quiet_ns = -1
         self._renew_ns = now_ns + self.config.life_ns - int(draw * self.config.life_jitter_ns)
         self._rhythm.start(now_ns)
         out: list[Effect] = [Send(text) for text in self._codec.subscribe(self._instruments, _SUBSCRIBE)]
@@ -175,7 +176,7 @@ class Session:
     def on_timer(self, now_ns: int) -> list[Effect]:
         """To be called about ten times a second: judges silence, pings, asks again for lost snapshots."""
         out: list[Effect] = []
-        if not self._open:
+        if not self._open or (now_ns < self._quiet_ns and self._all_live()):
             return out
         self._judge_silence(now_ns, out)
         self._judge_stretch(now_ns)
@@ -186,6 +187,7 @@ class Session:
             feed.on_timer(now_ns, out)
         if problem := self._problem(now_ns):
             self._give_up(0, problem, out)
+        self._quiet_ns = self._quiet_until_ns()
         return out
 
     # --- facts ------------------------------------------------------------------
@@ -265,14 +267,30 @@ class Session:
 
     def _judge_stretch(self, now_ns: int) -> None:
         """A long enough stretch of LIVE proves the connection, and the next back-off is small again."""
-        for feed in self.feeds.values():
-            if feed.state is not _LIVE:
-                self._live_ns = -1
-                return
-        if self._live_ns < 0:
+        if not self._all_live():
+            self._live_ns = -1
+        elif self._live_ns < 0:
             self._live_ns = now_ns
         elif now_ns - self._live_ns >= self.config.backoff_reset_ns:
             self._backoff.reset()
+
+    def _all_live(self) -> bool:
+        for feed in self.feeds.values():  # noqa: SIM110 - a generator takes half a microsecond
+            if feed.state is not _LIVE:
+                return False
+        return True
+
+    def _quiet_until_ns(self) -> int:
+        """Before this the timer finds nothing to do, as long as every book is LIVE; -1: it may at any time.
+
+        A book that is LIVE waits for no snapshot. A frame can only put off what is judged by silence.
+        """
+        if self._stale or not (self._open and self._all_live()):
+            return -1
+        config = self.config
+        silence_ns = min(config.stale_floor_ns, config.reconnect_ns)
+        due_ns = min(self._rhythm.last_ns + silence_ns, self._renew_ns)
+        return due_ns if self._ping is None else min(due_ns, self._pinged_ns + config.ping_ns)
 
     def _problem(self, now_ns: int) -> str:
         """Why the connection must be given up now; empty while it need not."""

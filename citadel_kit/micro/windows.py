@@ -63,22 +63,26 @@ MID: Final = -1
 SHARES: Final = (0.1, 0.5, 0.9)
 """Of the time: the spread's quantiles."""
 
-# Members of what `read` writes: the sums, then these.
-VOLATILITY: Final = 4
-QUANTILES: Final = 5
-READ_SIZE: Final = QUANTILES + len(SHARES)
-SPARE: Final = 13
-"""Floats behind those of `read`, for a kernel that shares the block."""
+# Members of what `read` writes: the spread's quantiles, then these.
+FLOW: Final = 3
+SIGNED: Final = 4
+SHARE: Final = 5
+VOLATILITY: Final = 6
+READ_SIZE: Final = 7
+BASE: Final = 7
+"""What a unit of a sum is in base units."""
+OUT_SIZE: Final = 21
+"""Those behind `BASE` are for a kernel that shares the block."""
 
 Parts = tuple[Ints, Floats, Ints, Floats, Floats]
-"""state, sums, spreads, returns, and what `read` writes."""
+"""state, sums, spreads, returns, and what `read` writes"""
 
 
 @register_jitable
 def parts(block: Ints) -> Parts:
     """Views into it."""
     slots, spread_slots = block[SLOTS], block[SPREAD_SLOTS]
-    sums = STATE_SIZE + READ_SIZE + SPARE
+    sums = STATE_SIZE + OUT_SIZE
     spreads = sums + 4 * slots
     returns = spreads + (spread_slots + 1) * BUCKETS
     return (
@@ -209,11 +213,30 @@ def _on_trade(block: Ints, now: int, qty: int, side: int) -> None:
 
 
 @register_jitable
-def read(block: Ints, now: int) -> None:
-    """Write the windows as of now: sums by column, volatility, the quantiles of the ascending `SHARES`.
+def _volatility(state: Ints, returns: Floats) -> float:
+    square, known, size = 0.0, 0, returns.shape[0] - 2
+    for i in range(size):
+        if not math.isnan(returns[i]):
+            square += returns[i] * returns[i]
+            known += 1
+    return 1e4 * math.sqrt(square / (known * (state[GRID_NS] / 1e9))) if 2 * known >= size else math.nan
 
-    Volatility is NaN while fewer than half of the returns are known, all quantiles while nothing is.
-    """
+
+@register_jitable
+def _quantiles(held: Ints, total: int, out: Floats) -> None:
+    below, index = 0, -1
+    for i in range(len(SHARES)):
+        out[i] = math.nan
+        while total > 0 and (index < 0 or below < SHARES[i] * total):
+            index += 1
+            below += held[index]
+        if total > 0:
+            out[i] = bucket_bps(index)
+
+
+@register_jitable
+def read(block: Ints, now: int) -> bool:
+    """Write the windows as of now; is none of it NaN?"""
     state, sums, spreads, returns, out = parts(block)
     _elapse(state, sums, spreads, returns, now)
     flow = bought = sold = covered = 0.0
@@ -222,30 +245,19 @@ def read(block: Ints, now: int) -> None:
         bought += sums[row, BOUGHT]
         sold += sums[row, SOLD]
         covered += sums[row, COVERED_NS]
-    out[ORDER_FLOW], out[BOUGHT], out[SOLD], out[COVERED_NS] = flow, bought, sold, covered
-    square, known, size = 0.0, 0, returns.shape[0] - 2
-    for i in range(size):
-        if not math.isnan(returns[i]):
-            square += returns[i] * returns[i]
-            known += 1
-    out[VOLATILITY] = math.nan
-    if 2 * known >= size:
-        out[VOLATILITY] = 1e4 * math.sqrt(square / (known * (state[GRID_NS] / 1e9)))
-    total = state[SPREAD_NS]
-    below, index = 0, -1
-    for i in range(len(SHARES)):
-        out[QUANTILES + i] = math.nan
-        while total > 0 and (index < 0 or below < SHARES[i] * total):
-            index += 1
-            below += spreads[-1, index]
-        if total > 0:
-            out[QUANTILES + i] = bucket_bps(index)
+    _quantiles(spreads[-1], state[SPREAD_NS], out)
+    out[VOLATILITY] = _volatility(state, returns)
+    out[FLOW] = out[SIGNED] = out[SHARE] = math.nan
+    if 2.0 * covered >= state[SLOTS] * state[SLOT_NS]:
+        out[FLOW], out[SIGNED] = flow * out[BASE], (bought - sold) * out[BASE]
+        if bought + sold > 0.0:
+            out[SHARE] = (bought - sold) / (bought + sold)
+    return not math.isnan(out[0] + out[FLOW] + out[SIGNED] + out[SHARE] + out[VOLATILITY])
 
 
 _SOURCES: Final[dict[str, Any]] = {"on_top": on_top, "on_trade": _on_trade, "read": read}
-_COMPILED: Final[dict[str, Any]] = {
-    name: numba.njit(cache=True, nogil=True)(source) for name, source in _SOURCES.items()
-}
+# Without nogil: these take microseconds, and who lets the lock go may wait 5 ms to get it back.
+_COMPILED: Final[dict[str, Any]] = {name: numba.njit(cache=True)(source) for name, source in _SOURCES.items()}
 kernels: Final[dict[str, Any]] = dict(_SOURCES)
 """What to call now: `on_top`, `on_trade`, `read`."""
 
@@ -264,7 +276,7 @@ class Shape(NamedTuple):
 def block_of(shape: Shape) -> Ints:
     """All a venue ever needs."""
     size = 4 * shape.slots + (shape.spread_slots + 1) * BUCKETS + shape.returns + 2
-    block = np.zeros(STATE_SIZE + READ_SIZE + SPARE + size, np.int64)
+    block = np.zeros(STATE_SIZE + OUT_SIZE + size, np.int64)
     block[SLOT_NS], block[SPREAD_SLOT_NS], block[GRID_NS] = shape.slot_ns, shape.spread_slot_ns, shape.grid_ns
     block[SLOTS], block[SPREAD_SLOTS], block[RETURNS] = shape.slots, shape.spread_slots, shape.returns
     parts(block)[3][:] = np.nan

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from citadel_kit import settings
-from citadel_kit.errors import ConfigError, EngineClosed
+from citadel_kit.errors import ConfigError, EngineClosed, NotLive
 from citadel_kit.io.recordfile import RecordWriter
 from citadel_kit.micro.aggregator import QuoteConfig
 from citadel_kit.micro.gate import GateConfig, Reason
@@ -244,11 +244,10 @@ class HybridConnector(EngineHost):
         return self._latest
 
     def wait_live(self, seconds: float = 30.0) -> MicroSnapshot:
-        """Until every book is LIVE. Raises EngineClosed, naming each venue's state, if that takes longer."""
+        """Until every book is LIVE. Raises NotLive, naming the others and why, if that takes longer."""
         snapshot = self.run_until(lambda: self._engine.live, seconds)
-        if not self._call(lambda: self._engine.live):
-            states = "; ".join(f"{v.venue}: {v.state.name} ({v.state_reason})" for v in snapshot.venues)
-            raise EngineClosed(f"no LIVE book on every venue within {seconds:g} s. {states}")
+        if late := self._call(self._engine.not_live):
+            raise NotLive(seconds, late)
         return snapshot
 
     def wait(self, parent_id: str, seconds: float) -> OrderView:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import nan
-from typing import Any, Final
+from typing import Any
 
 from citadel_kit.clock import SECOND
 from citadel_kit.micro import guard
@@ -17,7 +17,7 @@ from citadel_kit.micro.aggregator import DataAggregator
 from citadel_kit.micro.flow import Flow, venue_view
 from citadel_kit.micro.ledger import Ledger
 from citadel_kit.micro.position import ExitConfig, PlanState
-from citadel_kit.micro.routing import Offer, Route, best_venue
+from citadel_kit.micro.routing import Route, best_venue
 from citadel_kit.micro.session import (
     Connect,
     Effect,
@@ -33,7 +33,7 @@ from citadel_kit.run.orders import Orders
 from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.paper import PaperBroker
 from citadel_kit.run.parent import ParentOrder
-from citadel_kit.run.parts import EngineConfig, VenueParts, sessions
+from citadel_kit.run.parts import EngineConfig, VenueParts, not_live, offer, sessions
 from citadel_kit.run.watch import Watch
 from citadel_kit.settings import Fees
 from citadel_kit.types import (
@@ -50,9 +50,6 @@ from citadel_kit.types import (
     VenueView,
     Verdict,
 )
-
-DEEP: Final = 50
-"""Levels that routing looks at."""
 
 
 class Engine:
@@ -142,7 +139,8 @@ class Engine:
         live = any(venue.feed.state == FeedState.LIVE for venue in self._venues.values())
         if self._watch.on_timer(self.now_ns, live):
             self._obey_guard()
-        self._executor.on_timer(self.now_ns)
+        if self._executor.has_work:
+            self._executor.on_timer(self.now_ns)
 
     def report(self, parent_id: str, report: OrderReport, now_ns: int, base_fee: int = 0) -> None:
         """What a real account's broker says of an order; booked before it comes here.
@@ -226,6 +224,10 @@ class Engine:
         """Are all books LIVE?"""
         return all(f.state == FeedState.LIVE for s in self.sessions.values() for f in s.feeds.values())
 
+    def not_live(self) -> dict[str, str]:
+        """State of each book that is not LIVE, and why, by venue and symbol."""
+        return not_live(self.sessions)
+
     @property
     def orders(self) -> Orders:
         """What is known of them."""
@@ -234,12 +236,15 @@ class Engine:
     def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
         now_ns, quotes = self.now_ns, self._aggregator
+        quote, views = quotes.quote(now_ns), []
+        for venue in self._venues.values():  # no comprehension: it costs a call
+            views.append(self._view(venue))
         return MicroSnapshot(  # by position: by name it takes longer
             now_ns,
             self.symbol,
             self.mode,
-            quotes.quote(now_ns),
-            tuple([self._view(venue) for venue in self._venues]),
+            quote,
+            tuple(views),
             self.blocked or self._watch.says,
             self._executor.orders.views(),
             self.state,
@@ -253,7 +258,7 @@ class Engine:
             symbol=self.symbol,
             mode=self.mode,
             quote=self._aggregator.quote(self.now_ns),
-            venues=(self._view(venue),),
+            venues=(self._view(self._venues[venue]),),
             guard=self.blocked or self._watch.says,
             orders=(),
             engine=self.state,
@@ -265,11 +270,7 @@ class Engine:
 
     def routes(self, side: Side, base_qty: Fraction, *, taking: bool) -> list[Route]:
         """Every venue for so much of the base currency, the best first; see `micro.routing.best_venue`."""
-        offers = [
-            Offer(v.instrument, v.feed.state, v.book.levels(Side.BUY, DEEP), v.book.levels(Side.SELL, DEEP),
-                  self._fees[v.instrument.venue])
-            for v in self._venues.values()
-        ]  # fmt: skip
+        offers = [offer(parts, self._fees[venue]) for venue, parts in self._venues.items()]
         return best_venue(offers, side, base_qty, taking=taking)
 
     def _mid(self) -> float:
@@ -282,9 +283,9 @@ class Engine:
         feed = session.feeds[instrument.symbol]
         return VenueParts(instrument, session, feed, feed.book, Flow(instrument, self._config.flow))
 
-    def _view(self, venue: str) -> VenueView:
-        instrument, session, feed, _, flow = self._venues[venue]
-        left_out = self._aggregator.left_out(venue, instrument.symbol, self.now_ns)
+    def _view(self, venue: VenueParts) -> VenueView:
+        instrument, session, feed, _, flow = venue
+        left_out = self._aggregator.left_out(instrument.venue, instrument.symbol, self.now_ns)
         return venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out)
 
     # --- the order of events ------------------------------------------------------------------
@@ -321,7 +322,8 @@ class Engine:
         self._aggregator.update(venue, symbol, top, now_ns, book)
         if self._watch.on_book(venue, now_ns, self._aggregator.quote(now_ns), book):
             self._obey_guard()
-        self._executor.on_top(venue, top, now_ns, book)
+        if self._executor.has_work:
+            self._executor.on_top(venue, top, now_ns, book)
 
     def _on_no_book(self, venue: str, symbol: str) -> None:
         self._aggregator.drop(venue, symbol, self.now_ns)

@@ -67,6 +67,11 @@ class SmartOrderExecutor:
         self.orders.follow(self._plans)
         self._twaps = Twaps(self.orders.twaps, submit_slice, self.cancel)
 
+    @property
+    def has_work(self) -> bool:
+        """While it has none, nothing of the market needs to be told to it."""
+        return bool(self.orders.working or self._plans.open or self.orders.twaps)
+
     # --- inputs ------------------------------------------------------------------
 
     def submit(
@@ -129,7 +134,7 @@ class SmartOrderExecutor:
 
         An entry that the gate would refuse now is pulled, and goes on when the gate allows it again.
         """
-        if self._plans:
+        if self._plans.open:
             self._plans.on_top(venue, top, now_ns)
         if not self.orders.working:
             return
@@ -171,13 +176,13 @@ class SmartOrderExecutor:
             self._plans.on_stop_report(parent_id, report, now_ns)
         else:
             self._step(order, chase.on_report(order.config, order.state, report), now_ns)
-            if fill is not None and self._plans:
+            if fill is not None:
                 self._plans.on_parent(order, now_ns)
 
     def on_timer(self, now_ns: int) -> None:
         for order in list(self.orders.working.values()):
             self._step(order, chase.on_timer(order.config, order.state, now_ns), now_ns)
-        if self._plans:
+        if self._plans.open:
             self._plans.on_timer(now_ns)
         if self.orders.twaps:
             self._twaps.on_timer(now_ns)
@@ -257,7 +262,7 @@ class SmartOrderExecutor:
         if ended:
             order.finished_ns = now_ns
             self.orders.working.pop(order.parent_id, None)
-        if self._plans and (ended or order.state.filled != filled):
+        if ended or order.state.filled != filled:
             self._plans.on_parent(order, now_ns)
 
     def _kept_back(self, order: ParentOrder, command: Command, now_ns: int) -> str:

@@ -131,9 +131,9 @@ class PaperBroker:
         """A verified book, just changed. It is read again when commands arrive, until `on_book_lost`."""
         if self._sent:
             self._arrive(now_ns)
-        at = self._venue(venue)
+        at = self._venues.get(venue) or self._venue(venue)
         at.book = book
-        if at.taken:
+        if at.taken.rows:
             at.taken.forget(book)
         if at.orders:
             top = book.top()

@@ -13,10 +13,14 @@ from citadel_kit.micro.flow import Flow, FlowConfig
 from citadel_kit.micro.gate import GateConfig
 from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.limits import Budget, Limits
+from citadel_kit.micro.routing import Offer
 from citadel_kit.micro.session import Session, SessionConfig
-from citadel_kit.types import Codec, Instrument
+from citadel_kit.settings import Fees
+from citadel_kit.types import Codec, FeedState, Instrument, Side
 
 NEVER_NS: Final = 1 << 62
+DEEP: Final = 50
+"""Levels that routing looks at."""
 
 
 class EngineConfig(NamedTuple):
@@ -54,3 +58,19 @@ def sessions(
         codec.venue: Session(codec, [i, *(c for c in conversions if c.venue == i.venue)], config)
         for codec, i in feeds
     }
+
+
+def not_live(sessions: Mapping[str, Session]) -> dict[str, str]:
+    """State of each book that is not LIVE, and why, by venue and symbol."""
+    return {
+        f"{venue} {symbol}": f"{feed.state.name} ({feed.reason})"
+        for venue, session in sessions.items()
+        for symbol, feed in session.feeds.items()
+        if feed.state != FeedState.LIVE
+    }
+
+
+def offer(parts: VenueParts, fees: Fees) -> Offer:
+    """What routing looks at."""
+    bids, asks = (parts.book.levels(side, DEEP) for side in (Side.BUY, Side.SELL))
+    return Offer(parts.instrument, parts.feed.state, bids, asks, fees)

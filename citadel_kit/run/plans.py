@@ -39,9 +39,8 @@ class Plans:
     ) -> None:
         self._start_exit, self._cancel, self._send_stop = start_exit, cancel, send_stop
         self._plans: dict[str, Plan] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._plans)
+        self.open: dict[str, Plan] = {}
+        """Those whose position is not closed, or may yet come to be."""
 
     def add(self, entry: ParentOrder, config: ExitConfig, state: PlanState, now_ns: int) -> None:
         plan = self._plans[entry.parent_id] = Plan(entry, config, state)
@@ -121,12 +120,12 @@ class Plans:
 
     def resting_stops(self) -> Iterator[tuple[ParentOrder, int]]:
         """Entries, and the order id of each one's stop that is or may be at the venue."""
-        return ((plan.entry, plan.state.stop.order_id) for plan in self._plans.values() if _rests(plan))
+        return ((plan.entry, plan.state.stop.order_id) for plan in self.open.values() if _rests(plan))
 
     # --- inside ---
 
     def _open(self) -> list[Plan]:
-        return [plan for plan in self._plans.values() if not position.is_closed(plan.state)]
+        return list(self.open.values())
 
     def _at(self, venue: str) -> list[Plan]:
         return [plan for plan in self._open() if plan.entry.instrument.venue == venue]
@@ -139,9 +138,13 @@ class Plans:
         while True:
             plan.state, plan.said, plan.entry.shown = step.state, "", None
             if step.deed.kind == DeedKind.NONE:
-                return
+                break
             self._do(plan, step.deed, now_ns)
             step = position.proceed(plan.config, plan.state)
+        if position.is_closed(plan.state):
+            self.open.pop(plan.entry.parent_id, None)
+        else:  # again, where a fill came late
+            self.open[plan.entry.parent_id] = plan
 
     def _do(self, plan: Plan, deed: position.Deed, now_ns: int) -> None:
         entry = plan.entry

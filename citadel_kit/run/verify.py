@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from citadel_kit.types import (
     Unknown,
 )
 from citadel_kit.venues import WIRES, codec, kraken
-from citadel_kit.venues.precision import infer
+from citadel_kit.venues.precision import infer, named, nothing_of
 
 OnTop = Callable[[BookTop], None]
 _OTHER: Final = "other instrument"
@@ -130,7 +131,11 @@ def replay(tape: TapeFile, instrument: Instrument, on_top: OnTop | None = None) 
         player.line(recv_ns, raw)
     if player.frames == 0:
         raise TapeError(str(tape.path), 1, "no frame in it")
-    return player.report(tape.cut_off)
+    report = player.report(tape.cut_off)
+    if not report.book_frames:
+        problem = nothing_of(instrument.venue_symbol, named(raw for _, raw in tape))
+        report = dataclasses.replace(report, problems=(problem, *report.problems))
+    return report
 
 
 def _stated(tape: TapeFile, symbol: str) -> Instrument | None:
@@ -199,8 +204,6 @@ class _Player:
         right, agreed = feed["checksums_right"], feed["oracle_agrees"]
         gaps = feed["gaps"] + session["holes"]
         links = self._numbered - self._connections if self._numbered else self._watched.linked + feed["gaps"]
-        if not self._kinds["book"]:
-            self._problems.append(f"no book frame of {self._feed.instrument.venue_symbol} came")
         checked = (("sequence", links), ("checksum", right), ("oracle", agreed))
         return TapeReport(
             venue=self._session.venue,

@@ -103,6 +103,22 @@ class _Widest:
         return self._whole + decimals <= _MAX_DIGITS
 
 
+def nothing_of(venue_symbol: str, named: Iterable[str]) -> str:
+    """The problem with a tape that has no book of this instrument, and what it has."""
+    others = sorted(set(named) - {venue_symbol})
+    more = f" and {len(others) - 10} more" if len(others) > 10 else ""
+    return f"no book of {venue_symbol} was found. Named there: {', '.join(others[:10]) or 'none'}{more}"
+
+
+def named(frames: Iterable[bytes]) -> set[str]:
+    """All instruments that the frames name; a list of all that a venue has (Kraken's) says nothing."""
+    reader = Precision("")
+    for raw in frames:
+        if b'"channel":"instrument"' not in raw:
+            reader.read(raw)
+    return reader.named
+
+
 def infer(frames: Iterable[bytes], venue: str, venue_symbol: str) -> tuple[int, int]:
     """Decimals of price and quantity over all frames. Raises ConfigError where none is of this instrument."""
     precision = Precision(venue_symbol, as_written=venue == "kraken")
@@ -110,6 +126,5 @@ def infer(frames: Iterable[bytes], venue: str, venue_symbol: str) -> tuple[int, 
         precision.read(raw)
     found = precision.decimals()
     if found is None:
-        named = ", ".join(sorted(precision.named)[:10]) or "none"
-        raise ConfigError("symbol", f"no book of {venue_symbol} was found", f"Named there: {named}")
+        raise ConfigError("symbol", nothing_of(venue_symbol, precision.named))
     return found

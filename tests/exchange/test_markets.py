@@ -44,6 +44,15 @@ def until(market: AgentMarket, seconds: float) -> list[OutsideEvent]:
     return list(itertools.takewhile(lambda e: e.at_ns <= end_ns, market.events()))
 
 
+def test_a_dollar_buys_a_dollar() -> None:
+    market = crowd(("kraken", "okx"), ("USDT/USD", "USDC/USDT"))
+    for instrument in (i for own in market.instruments.values() for i in own):
+        assert instrument.price(market.start_price(instrument)) == 1.0
+    touches = [max(p for p, _ in e.bids) / 10**5 for e in until(market, 0.0) if isinstance(e, OutsideBook)]
+    assert len(touches) == 4
+    assert all(0.999 < bid < 1.001 for bid in touches), touches
+
+
 class Book:
     """The naive twin: one venue's levels."""
 

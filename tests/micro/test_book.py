@@ -56,6 +56,8 @@ def test_a_sequence_is_checked_before_anything_is_applied() -> None:
     with pytest.raises(SequenceGap) as caught:
         book.delta(update(8, 9, [(9, 7)], []))
     assert (caught.value.expected, caught.value.got) == (7, 8)
+    assert "update 7 expected, 8 came" in str(caught.value)
+    assert "update 7 doesn't say which it follows" in str(SequenceGap("v", "A/B", 7, 7))
     assert is_empty(book)
 
 

@@ -12,6 +12,7 @@ from faults import bench, failures
 from true_tape import Reel, Truth, fake_venue
 
 from citadel_kit import settings
+from citadel_kit.errors import ConfigError
 from citadel_kit.micro.book import Book
 from citadel_kit.micro.feed import BookFeed
 from citadel_kit.micro.session import Session
@@ -126,3 +127,8 @@ def test_the_bench_sees_a_session_that_does_not_resync(
 ) -> None:
     monkeypatch.setattr(BookFeed, "_ask", lambda *_: None)
     assert bench(written(tmp_path, name), range(2), ["truncate"])["truncate"]["unwell"] == 2
+
+
+def test_a_venue_of_another_name_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no codec for 'binace'\. Known: binance, binanceusdm"):
+        Reel(tmp_path / "x.tape", "binace")

@@ -14,6 +14,7 @@ from toy_venue import WAYS, A, C, ToyCodec, TrueBook, frame
 
 from citadel_kit.micro.session import (
     Connect,
+    Effect,
     FetchSnapshot,
     Send,
     Session,
@@ -21,7 +22,7 @@ from citadel_kit.micro.session import (
     StateChanged,
     TopChanged,
 )
-from citadel_kit.types import FeedState
+from citadel_kit.types import FeedState, Instrument
 
 S = 1_000_000_000
 SYMBOLS = (A.symbol, C.symbol)
@@ -43,6 +44,39 @@ CHANGES = st.lists(
 """Near the touch, so that a lost one mostly leaves another best price: bids at 9 to 6, asks at 11 to 14."""
 
 
+class Watched(Session):
+    """Holds every effect and state against a twin whose timer looks at everything each time."""
+
+    def __init__(self, codec: ToyCodec, instruments: list[Instrument], config: SessionConfig) -> None:
+        super().__init__(codec, instruments, config)
+        self.twin = Session(codec, instruments, config)
+
+    def on_open(self, now_ns: int, draw: float = 0.0) -> list[Effect]:
+        return self.same(super().on_open(now_ns, draw), self.twin.on_open(now_ns, draw))
+
+    def on_close(self, now_ns: int, reason: str, draw: float) -> list[Effect]:
+        return self.same(super().on_close(now_ns, reason, draw), self.twin.on_close(now_ns, reason, draw))
+
+    def on_frame(self, raw: bytes, recv_ns: int, symbol: str = "") -> list[Effect]:
+        return self.same(super().on_frame(raw, recv_ns, symbol), self.twin.on_frame(raw, recv_ns, symbol))
+
+    def on_pong(self, now_ns: int) -> list[Effect]:
+        return self.same(super().on_pong(now_ns), self.twin.on_pong(now_ns))
+
+    def on_timer(self, now_ns: int) -> list[Effect]:
+        self.twin._quiet_ns = -1
+        return self.same(super().on_timer(now_ns), self.twin.on_timer(now_ns))
+
+    def same(self, ours: list[Effect], theirs: list[Effect]) -> list[Effect]:
+        assert ours == theirs
+        assert self.counts == self.twin.counts
+        assert (self._live_ns, self._stale) == (self.twin._live_ns, self.twin._stale)
+        for symbol, feed in self.feeds.items():
+            other = self.twin.feeds[symbol]
+            assert (feed.state, feed.reason, feed.counts) == (other.state, other.reason, other.counts)
+        return ours
+
+
 class Machine(RuleBasedStateMachine):
     """One connection of two books. `wire` holds what the venue sent and we have not read."""
 
@@ -51,7 +85,7 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         depth = 3 if self.way == "checksum" else 0
-        self.session = Session(ToyCodec(self.way, depth=depth), [A, C], CONFIG)
+        self.session = Watched(ToyCodec(self.way, depth=depth), [A, C], CONFIG)
         self.books = {symbol: TrueBook(symbol, depth) for symbol in SYMBOLS}
         self.wire: deque[bytes] = deque()
         self.bodies: deque[tuple[str, bytes]] = deque()
@@ -214,5 +248,6 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_live_book_is_true_and_every_book_recovers(way: str) -> None:
+    """And a timer that passes over what can't be due does what one does that always looks."""
     machine = type(f"{way}_machine", (Machine,), {"way": way})
     run(machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None))

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from citadel_kit.errors import ConfigError, EngineClosed, GateRefused
+from citadel_kit.errors import ConfigError, EngineClosed, GateRefused, NotLive
 from citadel_kit.exchange.synthetic import SyntheticMarket
 from citadel_kit.micro.chase import OnDeadline
 from citadel_kit.micro.gate import GateConfig
@@ -68,6 +68,16 @@ def kit() -> Iterator[HybridConnector]:
 
 def engine_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("citadel-")]
+
+
+def test_waiting_too_short_for_live_books_says_which_and_why() -> None:
+    with HybridConnector(ReplayDriver(market())) as kit:
+        with pytest.raises(
+            NotLive, match=r"not LIVE within 0\.01 s: .*beta BTC/USDT is SYNCING \(wait"
+        ) as caught:
+            kit.wait_live(0.01)
+        assert list(caught.value.books) == ["alpha BTC/USDT", "beta BTC/USDT"]
+        assert kit.wait_live().engine == "running", "the engine goes on"
 
 
 def test_a_chase_from_intent_to_fill(kit: HybridConnector) -> None:

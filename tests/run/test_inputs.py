@@ -244,7 +244,7 @@ def test_a_plan_of_an_earlier_run_is_an_input(tmp_path: Path) -> None:
 
 
 def test_every_method_of_the_engine_is_an_input_or_a_fact() -> None:
-    facts = {"take_effects", "snapshot", "glimpse", "book", "routes"}
+    facts = {"take_effects", "snapshot", "glimpse", "book", "not_live", "routes"}
     methods = {name for name, member in vars(Engine).items() if callable(member) and name[0] != "_"}
     assert methods == facts | set(INPUTS)
     brokers = {name for kind in (Outbox, PaperBroker) for name in vars(kind) if name[0] != "_"}
