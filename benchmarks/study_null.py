@@ -52,7 +52,7 @@ def study(walks: int, series: int, jobs: int) -> dict[str, list[Any]]:
     """Outcomes by kind of series: `null`, `free`, a planted worth each, and `long` and the worth."""
     todo: list[Job] = [("null", number, None) for number in range(walks)]
     todo += [(f"{worth:g}", number, worth) for worth in WORTHS for number in range(series)]
-    todo += [(f"long {worth:g}", number, worth) for worth in WORTHS for number in range(series // 2)]
+    todo += [(f"long {worth:g}", number, worth) for worth in WORTHS for number in range(series)]
     todo += [("free", number, None) for number in range(walks // 2)]
     found: dict[str, list[Any]] = {}
     with ProcessPoolExecutor(jobs) as pool:
@@ -191,7 +191,7 @@ goes unseen. What is declared is seldom chance.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--walks", type=int, default=200)
-    parser.add_argument("--series", type=int, default=25, help="a planted worth")
+    parser.add_argument("--series", type=int, default=40, help="a planted worth and length")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--draw", action="store_true", help="only write the page anew, from the last run")
     chosen = parser.parse_args()
