@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from citadel_kit.macro.candles import Floats, Ints, columns_of, open_ns, segments, timeframe_ns
+from citadel_kit.macro.candles import DAY_NS, Floats, Ints, columns_of, open_ns, segments, timeframe_ns
 from citadel_kit.macro.indicators import (
     compiled,
     ema,
@@ -25,7 +25,6 @@ from citadel_kit.macro.indicators import (
 )
 from citadel_kit.macro.regimes import rolling_hurst, trend_strength
 
-_DAY_NS: Final = 86_400 * 10**9
 _EPOCH_WEEKDAY: Final = 3
 """1970-01-01 was a Thursday; Monday is 0."""
 
@@ -184,8 +183,8 @@ def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig, average: 
 
 def _calendar(closes: Ints) -> dict[str, Floats]:
     """Hour of day and day of week of the bar's close as points on a circle."""
-    day = 2 * np.pi * (closes % _DAY_NS) / _DAY_NS
-    week = 2 * np.pi * ((closes / _DAY_NS + _EPOCH_WEEKDAY) % 7) / 7
+    day = 2 * np.pi * (closes % DAY_NS) / DAY_NS
+    week = 2 * np.pi * ((closes / DAY_NS + _EPOCH_WEEKDAY) % 7) / 7
     return {
         "day_sin": np.sin(day),
         "day_cos": np.cos(day),

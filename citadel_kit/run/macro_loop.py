@@ -33,7 +33,8 @@ class MacroConfig:
     """Everything that decides.
 
     `costs` serve the signal and the backtest alike. With a venue's own fee:
-    `MacroConfig(costs=CostConfig(fee_bps=settings.fees(venue).taker_bps))`.
+    `MacroConfig(costs=CostConfig(fee_bps=settings.fees(venue).taker_bps))`. With what orders were seen to
+    cost: `MacroConfig(costs=costs_from_report(report.frame).config())`, of `run.costs`.
     """
 
     train_bars: int = 60_000
@@ -117,7 +118,7 @@ def run_macro(
     past = _measure(frame, timeframe, config, progress)
     splits = PurgedWalkForward(config.folds, config.embargo_bars)
     weights = uniqueness(past.labels.end) if config.weigh_by_uniqueness else None
-    traded = partial(_record, frame, past, config)
+    traded = partial(_record, frame, timeframe, past, config)
     name = f"{symbol} {timeframe} {config}"
     if config.search_trials:
         found = search(
@@ -182,7 +183,7 @@ def infer(
         probability,
         edge_bps(probability, np.array([model.touch_share]), width),
         _fraction(volatility, config),
-        2 * config.costs.side_bps,
+        _round_trip_bps(timeframe, config),
         config.signal,
         veto,
     )
@@ -221,12 +222,21 @@ def _fraction(volatility: Floats, config: MacroConfig) -> Floats:
     return np.minimum(target_fraction(volatility, config.sizing), min(config.caps))
 
 
+def _round_trip_bps(timeframe: str, config: MacroConfig) -> float:
+    return config.costs.round_trip_bps(config.labels.horizon * timeframe_ns(timeframe))
+
+
 def _record(
-    frame: pd.DataFrame, past: _Measured, config: MacroConfig, probability: Floats, touch_share: Floats
+    frame: pd.DataFrame,
+    timeframe: str,
+    past: _Measured,
+    config: MacroConfig,
+    probability: Floats,
+    touch_share: Floats,
 ) -> Backtest:
     """The rule on the out-of-sample probabilities, from the first test fold on."""
     edge = edge_bps(probability, touch_share, past.labels.width)
-    round_trip = 2 * config.costs.side_bps
+    round_trip = _round_trip_bps(timeframe, config)
     decisions = decide(past.regimes, probability, edge, past.fraction, round_trip, config.signal)
     wanted = hold(targets(decisions, past.fraction), config.labels.horizon)
     first = len(frame) // (config.folds + 1)
@@ -256,7 +266,7 @@ def _signal(
         probability,
         edge_bps(probability, touch_share, past.labels.width[last]),
         past.fraction[last],
-        2 * config.costs.side_bps,
+        _round_trip_bps(timeframe, config),
         config.signal,
         veto,
     )
