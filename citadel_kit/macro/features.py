@@ -24,13 +24,14 @@ from citadel_kit.macro.indicators import (
     wilder,
 )
 from citadel_kit.macro.regimes import rolling_hurst, trend_strength
+from citadel_kit.macro.resample import beside, resample
 
 _EPOCH_WEEKDAY: Final = 3
 """1970-01-01 was a Thursday; Monday is 0."""
 
 
 class FeatureConfig(NamedTuple):
-    """Windows in bars. The longest is the warm-up."""
+    """Windows in bars. The longest is the warm-up, also of each higher timeframe in its own bars."""
 
     return_lags: tuple[int, ...] = (1, 2, 3, 6, 12, 24, 48, 96)
     volatility_windows: tuple[int, ...] = (12, 48, 288)
@@ -41,10 +42,13 @@ class FeatureConfig(NamedTuple):
     volume_window: int = 96
     trend_window: int = 96
     hurst_window: int = 512
+    higher: tuple[tuple[str, FeatureConfig], ...] = ()
+    """Higher timeframes, such as `4h`, and what to take of their closed bars: the same columns but for the
+    calendar, with `_4h` behind their names."""
 
     @property
     def reach(self) -> int:
-        """Bars that the windows of one row look at, together with the bar before."""
+        """Bars of its own timeframe that the windows of one row look at, with the bar before."""
         return 1 + max(
             *self.return_lags, *self.volatility_windows, *self.rsi_windows, *self.ema_windows,
             self.atr_window, self.channel_window, self.volume_window, self.trend_window, self.hurst_window,
@@ -64,14 +68,28 @@ def feature_matrix(frame: pd.DataFrame, timeframe: str, config: FeatureConfig | 
         for part in segments(frame, timeframe) or [slice(0, 0)]
     ]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return pd.DataFrame(joined, index=frame.index)
+    own = pd.DataFrame(joined, index=frame.index)
+    tables = [feature_matrix(resample(frame, timeframe, name), name, wider) for name, wider in config.higher]
+    return _with_higher(own, frame, timeframe, config, tables)
+
+
+def _with_higher(
+    own: pd.DataFrame, frame: pd.DataFrame, timeframe: str, config: FeatureConfig, tables: list[pd.DataFrame]
+) -> pd.DataFrame:
+    """`tables`: one a higher timeframe, of all its closed bars."""
+    joined = [
+        beside(frame, timeframe, table.drop(columns=list(_CALENDAR)), name, suffix=f"_{name}")
+        for (name, _), table in zip(config.higher, tables, strict=True)
+    ]
+    return pd.concat([own, *joined], axis=1) if joined else own
 
 
 class FeatureStream:
     """The feature matrix of one market, kept as candles are appended: a new one costs its own rows.
 
     Equal to `feature_matrix` of all candles to 1e-12. What it keeps of the past is the last row of each
-    exponential average; everything else is computed from the candles its window needs.
+    exponential average; everything else is computed from the candles its window needs. A higher timeframe has
+    a stream of its own.
     """
 
     _names: list[str]
@@ -84,6 +102,7 @@ class FeatureStream:
 
     def __init__(self, timeframe: str, config: FeatureConfig | None = None) -> None:
         self.timeframe, self.config = timeframe, config or FeatureConfig()
+        self._higher = [FeatureStream(name, wider) for name, wider in self.config.higher]
         self._forget()
 
     def update(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +116,9 @@ class FeatureStream:
         if len(frame) > old:
             parts = [self._values[:old], *self._new_rows(opens, list(columns), old)]
             self._values, self._bars = np.concatenate(parts), bars
-        return pd.DataFrame(self._values, index=frame.index, columns=self._names)
+        own = pd.DataFrame(self._values, index=frame.index, columns=self._names)
+        tables = [s.update(resample(frame, self.timeframe, s.timeframe)) for s in self._higher]
+        return _with_higher(own, frame, self.timeframe, self.config, tables)
 
     def _forget(self) -> None:
         self._names = list(_columns([np.zeros(0)] * 5, np.zeros(0, np.int64), self.config, _from_the_start))
@@ -181,16 +202,14 @@ def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig, average: 
     return out | _calendar(closes)
 
 
+_CALENDAR: Final = ("day_sin", "day_cos", "week_sin", "week_cos")
+
+
 def _calendar(closes: Ints) -> dict[str, Floats]:
     """Hour of day and day of week of the bar's close as points on a circle."""
     day = 2 * np.pi * (closes % DAY_NS) / DAY_NS
     week = 2 * np.pi * ((closes / DAY_NS + _EPOCH_WEEKDAY) % 7) / 7
-    return {
-        "day_sin": np.sin(day),
-        "day_cos": np.cos(day),
-        "week_sin": np.sin(week),
-        "week_cos": np.cos(week),
-    }
+    return dict(zip(_CALENDAR, (np.sin(day), np.cos(day), np.sin(week), np.cos(week)), strict=True))
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

@@ -12,7 +12,8 @@ import pandas as pd
 from citadel_kit.errors import CandleError
 from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
 from citadel_kit.macro.boosters import TrainConfig
-from citadel_kit.macro.candles import Floats, Gap, closed_before, open_ns, timeframe_ns
+from citadel_kit.macro.cache import Cache
+from citadel_kit.macro.candles import Floats, Gap, closed_before, infer_timeframe, open_ns, timeframe_ns
 from citadel_kit.macro.events import uniqueness
 from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix
 from citadel_kit.macro.labels import LabelConfig, Labels, barrier_width, triple_barrier
@@ -95,6 +96,13 @@ class MacroResult:
     features: pd.DataFrame
     labels: Labels
 
+    def record_of(self, probability: Floats, touch_share: Floats, first: int = 0) -> Backtest:
+        """The same rule and costs on other probabilities, one a used bar, from bar `first` on."""
+        timeframe = infer_timeframe(self.candles)
+        fraction = _fraction(self.regimes["volatility"].to_numpy(dtype=np.float64), self.config)
+        past = _Measured(self.regimes, self.features, self.labels, fraction)
+        return _record(self.candles, timeframe, past, self.config, probability, touch_share, first)
+
 
 def run_macro(
     candles: pd.DataFrame,
@@ -104,21 +112,23 @@ def run_macro(
     config: MacroConfig | None = None,
     progress: Progress | None = None,
     trials: Trials | None = None,
+    cache: Cache | None = None,
 ) -> MacroResult:
     """Uses only candles closed at or before `now_ns`. Raises CandleError where they are faulty, ModelError or
     ConfigError where they are too few to train on.
 
     `trials`: of the earlier cycles on this or another market, which this one is added to; the same settings
     on the same market count once. Without it a cycle knows only of `tried_before` and its own search.
+    `cache`: of earlier cycles, which spares regimes and features of the same candles.
     """
     config = config or MacroConfig()
     trials = Trials(before=config.tried_before) if trials is None else trials
     frame = _usable(candles, timeframe, now_ns, config.train_bars)
     gaps = check(frame, timeframe, now_ns)
-    past = _measure(frame, timeframe, config, progress)
+    past = _measure(frame, timeframe, config, progress, cache or Cache())
     splits = PurgedWalkForward(config.folds, config.embargo_bars)
     weights = uniqueness(past.labels.end) if config.weigh_by_uniqueness else None
-    traded = partial(_record, frame, timeframe, past, config)
+    traded = partial(_record, frame, timeframe, past, config, first=len(frame) // (config.folds + 1))
     name = f"{symbol} {timeframe} {config}"
     if config.search_trials:
         found = search(
@@ -206,13 +216,13 @@ def _usable(candles: pd.DataFrame, timeframe: str, now_ns: int, bars: int) -> pd
 
 
 def _measure(
-    frame: pd.DataFrame, timeframe: str, config: MacroConfig, progress: Progress | None
+    frame: pd.DataFrame, timeframe: str, config: MacroConfig, progress: Progress | None, cache: Cache
 ) -> _Measured:
     say = progress or (lambda what, done, total: None)
     say("regimes", 0, 1)
-    regimes = regime_frame(frame, timeframe, config.regime)
+    regimes = cache.call(regime_frame, frame, timeframe, config.regime)
     say("features", 0, 1)
-    features = feature_matrix(frame, timeframe, config.features)
+    features = cache.call(feature_matrix, frame, timeframe, config.features)
     labels = triple_barrier(frame, timeframe, config.labels)
     fraction = _fraction(regimes["volatility"].to_numpy(dtype=np.float64), config)
     return _Measured(regimes, features, labels, fraction)
@@ -233,13 +243,13 @@ def _record(
     config: MacroConfig,
     probability: Floats,
     touch_share: Floats,
+    first: int,
 ) -> Backtest:
-    """The rule on the out-of-sample probabilities, from the first test fold on."""
+    """The rule on out-of-sample probabilities, from row `first` on."""
     edge = edge_bps(probability, touch_share, past.labels.width)
     round_trip = _round_trip_bps(timeframe, config)
     decisions = decide(past.regimes, probability, edge, past.fraction, round_trip, config.signal)
     wanted = hold(targets(decisions, past.fraction), config.labels.horizon)
-    first = len(frame) // (config.folds + 1)
     return backtest(frame.iloc[first:], wanted[first:], config.costs, config.long_only)
 
 

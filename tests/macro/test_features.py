@@ -20,6 +20,8 @@ SMALL = FeatureConfig(
     hurst_window=64,
 )
 
+WIDE = SMALL._replace(higher=(("3h", SMALL._replace(return_lags=(1,), volatility_windows=(6,))),))
+
 
 def test_default_matrix_has_named_columns_and_is_whole_behind_the_warm_up() -> None:
     matrix = feature_matrix(random_candles(900), "1h")
@@ -79,11 +81,35 @@ def test_an_empty_frame_gives_an_empty_matrix() -> None:
 )
 def test_a_stream_equals_the_whole(seed: int, cuts: list[int], hole: int, length: int) -> None:
     frame = without(random_candles(420, seed=seed), hole, hole + length)
-    stream = FeatureStream("1h", SMALL)
-    for cut in sorted({*cuts, len(frame)}):
-        part = frame.iloc[:cut]
-        got, expected = stream.update(part), feature_matrix(part, "1h", SMALL)
-        pd.testing.assert_frame_equal(got, expected, rtol=0, atol=1e-12, check_freq=False)
+    for config in (SMALL, WIDE):
+        stream = FeatureStream("1h", config)
+        for cut in sorted({*cuts, len(frame)}):
+            part = frame.iloc[:cut]
+            got, expected = stream.update(part), feature_matrix(part, "1h", config)
+            pd.testing.assert_frame_equal(got, expected, rtol=0, atol=1e-12, check_freq=False)
+
+
+def test_a_higher_timeframe_shows_its_closed_bars_only() -> None:
+    frame = random_candles(600)
+    matrix, config = feature_matrix(frame, "1h", WIDE), WIDE.higher[0][1]
+    assert matrix.columns.is_unique and "week_sin_3h" not in matrix
+    threes = frame.resample("3h").agg(
+        {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+    )
+    alone = feature_matrix(threes, "3h", config)
+    for t in (597, 598, 599):  # the bar that closes at 600 is known at the last row, and not before
+        row = matrix.iloc[t]
+        known = alone.iloc[(t + 1) // 3 - 1]
+        np.testing.assert_array_equal(
+            row[[f"{name}_3h" for name in ("return_1", "rsi_14", "hurst")]],
+            known[["return_1", "rsi_14", "hurst"]],
+        )
+    for t in (450, 451, 452):
+        changed = frame.copy()
+        changed.iloc[t + 1 :] *= 1.5
+        later = feature_matrix(changed, "1h", WIDE)
+        pd.testing.assert_frame_equal(later.iloc[: t + 1], matrix.iloc[: t + 1])
+        assert not later.iloc[t + 1 :].equals(matrix.iloc[t + 1 :])
 
 
 def test_a_new_candle_costs_its_own_rows(monkeypatch: pytest.MonkeyPatch) -> None:
