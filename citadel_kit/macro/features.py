@@ -59,6 +59,18 @@ Average = Callable[[str, Floats, int, bool], Floats]
 """(name, values, window, Wilder's weight or the exponential average's) → the average of all the past."""
 
 
+def feature_names(config: FeatureConfig) -> tuple[str, ...]:
+    """The columns of the matrix, in their order."""
+    own = tuple(_columns([np.zeros(0)] * 5, np.zeros(0, np.int64), config, _from_the_start))
+    joined = (
+        f"{column}_{name}"
+        for name, wider in config.higher
+        for column in feature_names(wider)
+        if column not in _CALENDAR
+    )
+    return (*own, *joined)
+
+
 def feature_matrix(frame: pd.DataFrame, timeframe: str, config: FeatureConfig | None = None) -> pd.DataFrame:
     """One row a bar, one float64 column a feature; NaN in warm-up, at the start and behind every hole."""
     config = config or FeatureConfig()
@@ -121,7 +133,7 @@ class FeatureStream:
         return _with_higher(own, frame, self.timeframe, self.config, tables)
 
     def _forget(self) -> None:
-        self._names = list(_columns([np.zeros(0)] * 5, np.zeros(0, np.int64), self.config, _from_the_start))
+        self._names = list(feature_names(self.config._replace(higher=())))
         self._bars, self._values = np.zeros((0, 6)), np.zeros((0, len(self._names)))
         self._averages, self._segment = {}, 0
 

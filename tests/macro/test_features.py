@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citadel_kit.macro import features
-from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix
+from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix, feature_names
 
 SMALL = FeatureConfig(
     return_lags=(1, 4),
@@ -93,6 +93,7 @@ def test_a_higher_timeframe_shows_its_closed_bars_only() -> None:
     frame = random_candles(600)
     matrix, config = feature_matrix(frame, "1h", WIDE), WIDE.higher[0][1]
     assert matrix.columns.is_unique and "week_sin_3h" not in matrix
+    assert tuple(matrix.columns) == feature_names(WIDE)
     threes = frame.resample("3h").agg(
         {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
     )

@@ -12,6 +12,7 @@ from citadel_kit.errors import CandleError, ModelError
 from citadel_kit.io.store import read_candles
 from citadel_kit.macro.backtest import CostConfig
 from citadel_kit.macro.boosters import TrainConfig
+from citadel_kit.macro.cache import Cache
 from citadel_kit.macro.features import FeatureConfig, FeatureStream
 from citadel_kit.macro.labels import LabelConfig
 from citadel_kit.macro.regimes import RegimeConfig
@@ -199,6 +200,17 @@ def test_a_model_trained_before_gives_the_signal_of_its_own_cycle_and_of_later_c
     assert infer(frame, "1h", "BTC/USDT", now, result.model, config, veto="no").reason == "flat: no"
     with pytest.raises(ModelError, match="other features"):
         infer(frame, "1h", "BTC/USDT", now, result.model, MacroConfig())
+
+
+def test_cycles_that_share_a_cache_measure_once_and_say_the_same() -> None:
+    cache, frame, now = Cache(), random_candles(N), START.value + N * HOUR
+    other = replace(CONFIG, labels=LabelConfig(horizon=12, volatility_window=24))
+    for config in (CONFIG, other):
+        shared = run_macro(frame, "1h", "BTC/USDT", now, config, cache=cache)
+        alone = run(frame, config=config)
+        assert repr(shared.signal) == repr(alone.signal)
+        np.testing.assert_array_equal(shared.record.net, alone.record.net)
+    assert (cache.hits, cache.misses) == (2, 2)
 
 
 def test_just_behind_a_hole_the_regime_is_unknown_and_the_signal_flat() -> None:
