@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from citadel_kit.notebook.doubts import paths_picture, second_opinion, sizes
     from citadel_kit.notebook.figures import macro_picture
     from citadel_kit.notebook.loops import allow_nested_loops
     from citadel_kit.notebook.lossy import Comparison, compare
@@ -47,7 +48,10 @@ _MODULES: Final = {
     "keep_model": "training",
     "macro_picture": "figures",
     "open_world": "world",
+    "paths_picture": "doubts",
     "progress_bar": "progress",
+    "second_opinion": "doubts",
+    "sizes": "doubts",
     "study_regimes": "regime_study",
     "watch": "watching",
     "watched_picture": "watching_figure",
@@ -72,7 +76,10 @@ __all__ = [
     "keep_model",
     "macro_picture",
     "open_world",
+    "paths_picture",
     "progress_bar",
+    "second_opinion",
+    "sizes",
     "study_regimes",
     "watch",
     "watched_picture",
