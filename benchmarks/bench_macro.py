@@ -4,7 +4,8 @@
     a model trained before, in one process; then the same after one new candle each, with a `FeatureStream` a
     market. There is no peer.
 (b) Purged walk-forward training with 60 features, five fits of 60 trees, two threads, from candles in memory;
-    peer_sklearn.py does it the usual way. Each in a process of its own: peak memory is the process's.
+    peer_sklearn.py does it the usual way. Each in a process of its own: peak memory is the process's. Threads
+    that wait sleep (OMP_WAIT_POLICY=passive, for both), else they spin: on a busy machine most of the time.
 (c) A moving-average rule with the same trades in vectorbt and backtesting, which the interpreter named by
     CITADEL_BACKTESTERS has; entries, exits and results are compared before anything is timed.
 
@@ -188,7 +189,8 @@ def marked() -> NDArray[np.float64]:
 
 
 def told(command: list[str]) -> dict[str, Any]:
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    calm = os.environ | {"OMP_WAIT_POLICY": "passive"}
+    out = subprocess.run(command, check=True, capture_output=True, text=True, env=calm).stdout
     return dict(json.loads(out.splitlines()[-1]))
 
 

@@ -75,12 +75,13 @@ def feature_matrix(frame: pd.DataFrame, timeframe: str, config: FeatureConfig | 
     """One row a bar, one float64 column a feature; NaN in warm-up, at the start and behind every hole."""
     config = config or FeatureConfig()
     columns, closes = columns_of(frame), open_ns(frame) + timeframe_ns(timeframe)
-    parts = [
-        _columns([c[part] for c in columns], closes[part], config, _from_the_start)
-        for part in segments(frame, timeframe) or [slice(0, 0)]
-    ]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    own = pd.DataFrame(joined, index=frame.index)
+    names = feature_names(config._replace(higher=()))
+    values = np.empty((len(names), len(frame)))
+    for part in segments(frame, timeframe):
+        made = _columns([c[part] for c in columns], closes[part], config, _from_the_start)
+        for row, name in zip(values, names, strict=True):
+            row[part] = made.pop(name)  # so that long series are in memory once, not twice
+    own = pd.DataFrame(values.T, index=frame.index, columns=list(names), copy=False)
     tables = [feature_matrix(resample(frame, timeframe, name), name, wider) for name, wider in config.higher]
     return _with_higher(own, frame, timeframe, config, tables)
 
