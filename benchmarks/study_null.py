@@ -1,6 +1,6 @@
 """How often the whole pipeline sees an edge on random walks, and how often one that was planted.
 
-`make study` runs it and writes docs/honesty.md and docs/honesty.png; about half an hour on two cores. Every
+`make study` runs it and writes docs/honesty.md and docs/honesty.png; half an hour on two quiet cores. Every
 series goes through `run_macro` as a user's candles do (features, labels, purged walk-forward, signal, trades
 after costs), with three label horizons tried one after the other; the best is judged by its deflated Sharpe
 ratio with the trials counted. The settings, the seed and the planted worths are the constants below.
@@ -68,12 +68,25 @@ def edges(outcomes: Sequence[Outcome]) -> Rate:
 
 
 def crossing(rates: dict[float, Rate]) -> str:
-    """Where the straight lines between the measured points first pass POWER."""
-    points = [(worth, r.share) for worth, r in sorted(rates.items())]
+    """Where the straight lines between the measured points first pass POWER, and where those between the ends
+    of their intervals do."""
+    middle, first, last = (
+        _passes([(worth, getattr(r, end)) for worth, r in sorted(rates.items())])
+        for end in ("share", "high", "low")
+    )
+    if middle is None:
+        return f"nowhere up to {max(rates):g}"
+    latest = "above what was tried" if last is None else f"{last:.1f}"
+    earliest = "below what was tried" if first is None else f"{first:.1f}"
+    ends = f"at {earliest} and at {latest}"
+    return f"at an oracle Sharpe ratio of {middle:.1f} (by the intervals' ends {ends})"
+
+
+def _passes(points: list[tuple[float, float]]) -> float | None:
     for (a, low), (b, high) in pairwise(points):
         if low < POWER <= high:
-            return f"at an oracle Sharpe ratio of {a + (POWER - low) / (high - low) * (b - a):.1f}"
-    return f"nowhere up to {points[-1][0]:g}"
+            return a + (POWER - low) / (high - low) * (b - a)
+    return None
 
 
 def draw(found: dict[str, list[Outcome]], path: Path) -> None:
@@ -133,7 +146,7 @@ def text(found: dict[str, list[Outcome]]) -> str:
         bars=BARS, null=null, free=free, verdict=verdict, seed=SEED, horizons=", ".join(map(str, HORIZONS)),
         models="\n".join(f"| {model} | {r} |" for model, r in by_model.items()), rows="\n".join(rows),
         crossing=crossing(rates), longer=crossing(longer), costs=CONFIG.costs, trades=traded,
-        rounds=CONFIG.training.rounds,
+        rounds=CONFIG.training.rounds, low=CONFIG.regime.reverting_below, high=CONFIG.regime.trending_above,
         null_sharpe=mean(o.sharpe for o in found["null"]),
         free_sharpe=mean(o.sharpe for o in found["free"]),
     )  # fmt: skip
@@ -147,8 +160,9 @@ triple-barrier labels, purged and embargoed walk-forward, signal, trades at the 
 {costs}.
 Three label horizons ({horizons} bars) are tried, the one with the best out-of-sample Sharpe ratio is kept,
 and its **deflated Sharpe ratio** is reckoned with the trials counted. Above 0.95 an edge is declared. The
-settings are the defaults ({rounds} trees), except that the rule may also sell short and no earlier trials
-are charged (`tried_before=0`; the default of 3 makes it stricter).
+settings are the defaults ({rounds} trees, regimes by Hurst exponents of {low:.2f} and {high:.2f}), except
+that the rule may also sell short and no earlier trials are charged (`tried_before=0`; the default of 3 makes
+it stricter).
 
 ![Share of series on which an edge is declared](honesty.png)
 
@@ -177,8 +191,9 @@ often the oracle's own record of two years would count as one.
 | --- | --- | --- | --- | --- | --- |
 {rows}
 
-The curve passes 80 % {crossing} with two years of hours,
-and {longer} with four. The last column (one trial, no
+The curve passes 80 % {crossing}
+with two years of hours, and
+{longer} with four. The last column (one trial, no
 model to learn) is the most that any rule could reach in two years. What the pipeline loses against it, it
 loses to learning the season from few weeks, to trading only where the expected edge passes the costs of entry
 and exit, and to holding for a label's horizon instead of with the season.

@@ -113,6 +113,18 @@ def test_a_higher_timeframe_shows_its_closed_bars_only() -> None:
         assert not later.iloc[t + 1 :].equals(matrix.iloc[t + 1 :])
 
 
+def test_a_higher_timeframe_bridges_no_hole() -> None:
+    """A missing hour takes the bar of three it lies in, and everything behind starts anew."""
+    matrix = feature_matrix(without(random_candles(500), 300, 301), "1h", WIDE)
+    opens = (matrix.index - matrix.index[0]) / pd.Timedelta("1h")
+    returned, known = matrix["return_1_3h"].notna(), matrix["rsi_14_3h"].notna()
+    assert returned[opens == 301].all(), "the bar of 297 to 299 is the newest, until 302 has closed"
+    warm = 6  # bars of three hours, by which returns are measured
+    assert not returned[(opens >= 302) & (opens < 305 + 3 * warm)].any()
+    assert returned[opens >= 305 + 3 * warm].all()
+    assert not known[(opens >= 302) & (opens < 305 + 3 * 14)].any()
+
+
 def test_a_new_candle_costs_its_own_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     frame, stream, bars = random_candles(3000), FeatureStream("1h", SMALL), []
     real = features._columns
