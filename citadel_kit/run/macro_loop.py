@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from citadel_kit.errors import CandleError
+from citadel_kit.errors import CandleError, ConfigError
 from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
 from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.cache import Cache
@@ -25,6 +25,7 @@ from citadel_kit.macro.signals import SignalConfig, decide, edge_bps, signal_at,
 from citadel_kit.macro.significance import Trials, estimate
 from citadel_kit.macro.sizing import Caps, SizingConfig, target_fraction
 from citadel_kit.macro.splits import PurgedWalkForward
+from citadel_kit.macro.trades import Plans, trade
 from citadel_kit.macro.trainer import FoldScore, Model, Progress, Training, skill, train
 from citadel_kit.types import MacroSignal
 
@@ -48,6 +49,9 @@ class MacroConfig:
     shows the rule without this veto: a veto judged on the whole record would flatter it."""
     long_only: bool = True
     """The backtest takes a SELL as flat, as a spot account must."""
+    exits: str = "time"
+    """How the backtest leaves a trade: after the labels' horizon, which a newer signal renews; or `barriers`:
+    at those of the labels, inside the bar and the hardest way (`macro.trades`), or by the horizon."""
     weigh_by_uniqueness: bool = True
     """A label counts for the share of its stretch that no other label saw. The labels of neighbouring bars
     overlap: without it, a move counts as often as labels saw it."""
@@ -121,7 +125,7 @@ def run_macro(
     on the same market count once. Without it a cycle knows only of `tried_before` and its own search.
     `cache`: of earlier cycles, which spares regimes and features of the same candles.
     """
-    config = config or MacroConfig()
+    config = _checked(config or MacroConfig())
     trials = Trials(before=config.tried_before) if trials is None else trials
     frame = _usable(candles, timeframe, now_ns, config.train_bars)
     gaps = check(frame, timeframe, now_ns)
@@ -199,6 +203,12 @@ def infer(
     )
 
 
+def _checked(config: MacroConfig) -> MacroConfig:
+    if config.exits not in {"time", "barriers"}:
+        raise ConfigError("macro.exits", f"{config.exits!r} is neither 'time' nor 'barriers'")
+    return config
+
+
 class _Measured(NamedTuple):
     """One row a bar. All but `labels.side` and `labels.end` know only the past."""
 
@@ -249,8 +259,14 @@ def _record(
     edge = edge_bps(probability, touch_share, past.labels.width)
     round_trip = _round_trip_bps(timeframe, config)
     decisions = decide(past.regimes, probability, edge, past.fraction, round_trip, config.signal)
-    wanted = hold(targets(decisions, past.fraction), config.labels.horizon)
-    return backtest(frame.iloc[first:], wanted[first:], config.costs, config.long_only)
+    wanted = targets(decisions, past.fraction)
+    if config.exits == "time":
+        held = hold(wanted, config.labels.horizon)
+        return backtest(frame.iloc[first:], held[first:], config.costs, config.long_only)
+    share = np.maximum(wanted, 0.0)[first:] if config.long_only else wanted[first:]
+    width = np.where(share != 0.0, past.labels.width[first:], np.inf)
+    plans = Plans(share, width, width, np.full(len(share), config.labels.horizon))
+    return trade(frame.iloc[first:], plans, config.costs)[0]
 
 
 def _signal(

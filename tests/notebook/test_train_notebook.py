@@ -30,6 +30,6 @@ def test_it_runs_on_the_sample_and_leaves_a_page_and_a_model(tmp_path: Path) -> 
     shown = [o for c in nbformat.read(output, as_version=4).cells for o in c.get("outputs", [])]
     assert {"application/vnd.plotly.v1+json", "image/png"} <= {k for o in shown for k in o.get("data", {})}
     manifest = read_manifest(tmp_path / "model")
-    assert manifest["trials"] == 3 + 6
+    assert manifest["trials"] == 3 + 7
     assert manifest["data"]["bars"] == 8_000
     assert load_model(tmp_path / "model", tuple(manifest["features"])).trees == manifest["trees"]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from candle_samples import HOUR, START, random_candles, without
 
-from citadel_kit.errors import CandleError, ModelError
+from citadel_kit.errors import CandleError, ConfigError, ModelError
 from citadel_kit.io.store import read_candles
 from citadel_kit.macro.backtest import CostConfig
 from citadel_kit.macro.boosters import TrainConfig
@@ -93,6 +93,26 @@ def test_a_market_with_a_real_edge_is_traded_and_pays_after_costs() -> None:
     assert result.summary["t_stat"] > 2
     assert result.signal.side in {Side.BUY, Side.SELL}
     assert result.signal.fraction > 0
+
+
+def test_trades_may_be_left_at_the_barriers_of_their_labels() -> None:
+    eager = replace(CONFIG, signal=SignalConfig(neutral_band=0.02, random_band=0.02))
+    timed, placed = (run(momentum(), config=replace(eager, exits=exits)) for exits in ("time", "barriers"))
+    held, waited = placed.record.position, timed.record.position
+    assert held.min() == 0.0, "long only"
+    first = np.flatnonzero(held)[0]
+    assert first == np.flatnonzero(waited)[0], "entries are the same"
+    width = placed.labels.width[N - len(held) + first - 1]
+    bars = placed.candles.iloc[N - len(held) + first :]
+    inside = bars.iloc[: CONFIG.labels.horizon]
+    out = (inside["high"] / bars["open"].iloc[0] >= 1 + width) | (
+        inside["low"] / bars["open"].iloc[0] <= 1 - width
+    )
+    stays = int(out.to_numpy().argmax()) if out.any() else CONFIG.labels.horizon
+    made = placed.record.gross[first : first + stays + 1].sum() / held[first]
+    assert stays < CONFIG.labels.horizon and abs(made) == pytest.approx(width, rel=0.05)
+    with pytest.raises(ConfigError, match="neither"):
+        run(momentum(), config=replace(CONFIG, exits="hope"))
 
 
 def test_a_random_walk_shows_no_skill_and_is_left_alone() -> None:
