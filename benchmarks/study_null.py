@@ -22,7 +22,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from citadel_kit.macro.backtest import CostConfig
-from citadel_kit.macro.simulate import MODELS
+from citadel_kit.macro.simulate import MODELS, YEAR_BARS
 from citadel_kit.run.macro_loop import MacroConfig
 from citadel_kit.run.study import Outcome, Rate, examine, rate, simulate, variants_of
 
@@ -96,15 +96,15 @@ def draw(found: dict[str, list[Outcome]], path: Path) -> None:
     }
     figure = Figure(figsize=(8.5, 4.6), layout="constrained")
     axes = figure.subplots()
-    for label, shown, colour in (
-        ("the oracle's own record of two years, alone", oracle, "#adb5bd"),
-        ("the pipeline on four years", curve(found, "long "), "#2a9d8f"),
-        ("the pipeline on two years", {0.0: edges(found["null"])} | curve(found, ""), "#1d3557"),
+    for label, shown, colour, aside in (
+        ("the oracle's own record of two years, alone", oracle, "#adb5bd", -0.03),
+        ("the pipeline on four years", curve(found, "long "), "#2a9d8f", 0.0),
+        ("the pipeline on two years", {0.0: edges(found["null"])} | curve(found, ""), "#1d3557", 0.03),
     ):
         middle = np.array([r.share for r in shown.values()])
         spread = [middle - [r.low for r in shown.values()], [r.high for r in shown.values()] - middle]
         axes.errorbar(
-            list(shown),
+            [worth + aside for worth in shown],  # so that intervals don't hide each other
             100 * middle,
             100 * np.array(spread),
             color=colour,
@@ -112,14 +112,19 @@ def draw(found: dict[str, list[Outcome]], path: Path) -> None:
             marker="o",
             label=label,
         )
-    for level, text in ((GOAL, "5 %: what chance may show"), (POWER, "80 %")):
+    for place, level, text in ((2.7, GOAL, "5 %: what chance may show"), (0.0, POWER, "80 %")):
         axes.axhline(100 * level, color="#d1495b", linewidth=0.8, linestyle="--")
-        axes.text(4.05, 100 * level + 1.5, text, color="#d1495b", fontsize=8, ha="right")
+        axes.text(place, 100 * level + 1.5, text, color="#d1495b", fontsize=8)
     axes.set_xlabel("annual Sharpe ratio of the planted edge's oracle, after costs; 0: random walks")
     axes.set_ylabel("an edge is declared, % of series")
-    axes.set_title("best of three variants, deflated; 95 % intervals", fontsize=10)
+    series = len(found[f"{WORTHS[0]:g}"])
+    axes.set_title(
+        f"How often an edge is declared: best of three variants, deflated; {series} series a point, "
+        f"{len(found['null'])} at 0; 95 % intervals",
+        fontsize=9,
+    )
     axes.set_ylim(-3, 103)
-    axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.94), fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
     figure.savefig(path, format="png", dpi=110)
 
 
@@ -147,6 +152,7 @@ def text(found: dict[str, list[Outcome]]) -> str:
         models="\n".join(f"| {model} | {r} |" for model, r in by_model.items()), rows="\n".join(rows),
         crossing=crossing(rates), longer=crossing(longer), costs=CONFIG.costs, trades=traded,
         rounds=CONFIG.training.rounds, low=CONFIG.regime.reverting_below, high=CONFIG.regime.trending_above,
+        error=1.0 / np.sqrt(len(found[f"{WORTHS[0]:g}"]) * 0.8 * BARS / YEAR_BARS),
         null_sharpe=mean(o.sharpe for o in found["null"]),
         free_sharpe=mean(o.sharpe for o in found["free"]),
     )  # fmt: skip
@@ -183,7 +189,8 @@ after costs and {free_sharpe:+.2f} without. The volatility models are those of `
 The edge is a weekly season: price drifts up in the first half of each week and down in the second, and the
 calendar is among the features. How strong it is was set beforehand by its oracle, who knows the season and
 holds all equity long or short with it: the annual Sharpe ratio of that, after the same costs. The columns:
-what was planted; what the oracle made in the out-of-sample part, on average; how often the pipeline declared
+what was planted; what the oracle made in the out-of-sample part, on average (with a standard
+error of some {error:.2f}: it is this that neighbouring rows differ by); how often the pipeline declared
 an edge; its own Sharpe ratio, on average; how often it declared one in four years instead of two; and how
 often the oracle's own record of two years would count as one.
 
@@ -191,9 +198,9 @@ often the oracle's own record of two years would count as one.
 | --- | --- | --- | --- | --- | --- |
 {rows}
 
-The curve passes 80 % {crossing}
-with two years of hours, and
-{longer} with four. The last column (one trial, no
+With two years of hours the curve passes 80 % {crossing};
+with four {longer}.
+The last column (one trial, no
 model to learn) is the most that any rule could reach in two years. What the pipeline loses against it, it
 loses to learning the season from few weeks, to trading only where the expected edge passes the costs of entry
 and exit, and to holding for a label's horizon instead of with the season.
