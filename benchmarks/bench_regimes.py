@@ -5,8 +5,9 @@ are µs of CPU time per window; a ratio is the peer's over that of the kit's fun
 
 - `hurst.compute_Hc` and `nolds.hurst_rs` rescale the range, `nolds.dfa` takes lines off: each with its own
   choice of scales, in the interpreter that CITADEL_HURST names.
-- `pandas rolling.apply` runs the plain numpy twin of ours on each window: the same scales, the same numbers,
-  which is checked.
+- `… by pandas rolling.apply` is what most write: the same peers, called on each window of a pandas series.
+- `pandas rolling.apply` without a peer's name runs a vectorised numpy twin of ours on each window: the same
+  scales and the same numbers, which is checked. It is the hardest of these peers: a few calls of numpy.
 - `pandas rolling.std` is compiled too, and takes values off a running sum; so the two do not do the same.
 
 The share of memory bandwidth is that of the bytes that have to move (each input read, each output written

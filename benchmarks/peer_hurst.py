@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 
 def nolds_measures() -> ModuleType:
@@ -41,6 +42,14 @@ def median_us(function: Callable[[Any], Any], windows: Any) -> float:
     return float(np.median(times)) / 1e3
 
 
+def applied_us(function: Callable[[Any], Any], windows: Any) -> float:
+    """As most write it: `rolling(window).apply`, over the bars of a few windows."""
+    bars = windows.ravel()[: windows.shape[1] + len(windows) - 1]
+    began = time.thread_time_ns()
+    pd.Series(bars).rolling(windows.shape[1]).apply(function, raw=True)
+    return (time.thread_time_ns() - began) / len(windows) / 1e3
+
+
 def main() -> None:
     from hurst import compute_Hc  # type: ignore[import-not-found]
 
@@ -52,7 +61,14 @@ def main() -> None:
         "nolds.hurst_rs": lambda x: measures.hurst_rs(x, fit="poly"),
         "nolds.dfa": lambda x: measures.dfa(x, fit_exp="poly"),
     }
-    print(json.dumps({name: median_us(function, windows) for name, function in peers.items()}))
+    took = {name: median_us(function, windows) for name, function in peers.items()}
+    for name, function in (
+        ("hurst.compute_Hc", lambda x: compute_Hc(x, kind="change", simplified=False)[0]),
+        ("nolds.hurst_rs", peers["nolds.hurst_rs"]),
+        ("nolds.dfa", peers["nolds.dfa"]),
+    ):
+        took[f"{name} by pandas rolling.apply"] = applied_us(function, windows)
+    print(json.dumps(took))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from citadel_kit.macro.candles import Floats
 
 KINDS: Final = ("lightgbm", "xgboost")
 _BINS: Final = 63
+_SAMPLE: Final = 60_000
+"""Rows from which LightGBM finds its bins: more of them cost more than the trees do, for the same 63 bins."""
 _HESSIAN: Final = 0.25
 """Of the log loss per row at probability one half: what XGBoost counts instead of rows."""
 
@@ -47,7 +49,9 @@ class TrainConfig(NamedTuple):
     """Or `platt`, `isotonic`: fitted on the same fifth, which neither the trees nor the test rows saw."""
     seed: int = 7
     threads: int = 1
-    """LightGBM's results don't depend on it. One thread leaves the other cores to the fast loop."""
+    """LightGBM's results don't depend on it. One thread leaves the other cores to the fast loop; several spin
+    while they wait for each other, on a busy machine for most of the time, unless OMP_WAIT_POLICY=passive
+    stood in the environment when the process began."""
     device: str = "cpu"
     """Or `gpu`, where the installed wheel and the machine have it."""
 
@@ -178,6 +182,7 @@ def _fit_lightgbm(
         "feature_fraction": config.feature_share,
         "lambda_l2": config.ridge,
         "max_bin": _BINS,
+        "bin_construct_sample_cnt": _SAMPLE,
         "seed": config.seed,
         "deterministic": True,
         "force_row_wise": True,

@@ -36,7 +36,7 @@ class Cache:
     """Keeps the newest results up to `max_bytes` in all; `hits` and `misses` say what it saved.
 
     For pure functions of numpy arrays, pandas frames and hashable parameters. Results are kept as they are
-    and given out again, their arrays made read-only: copy one to change it.
+    and given out again, arrays made read-only: copy one to change it. Frames may be changed.
     """
 
     def __init__(self, max_bytes: int = 256 * 2**20, *, verify: bool = True) -> None:
@@ -53,7 +53,7 @@ class Cache:
         if key in self._kept:
             self.hits += 1
             self._kept.move_to_end(key)
-            return self._kept[key][0]  # type: ignore[no-any-return]
+            return _handed_out(self._kept[key][0])  # type: ignore[no-any-return]
         self.misses += 1
         result = function(*args, **kwargs)
         size = _freeze(result)
@@ -63,7 +63,7 @@ class Cache:
         while self.bytes > self.max_bytes:
             _, (_, freed) = self._kept.popitem(last=False)
             self.bytes -= freed
-        return result
+        return _handed_out(result)  # type: ignore[no-any-return]
 
     def key(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Hashable:
         """Of one call."""
@@ -102,6 +102,11 @@ def fingerprint(array: NDArray[Any], *, verify: bool = True) -> Hashable:
     if verify:
         digest.update(flat.data.cast("B"))
     return (rows.shape, rows.dtype.str, verify, digest.digest())
+
+
+def _handed_out(result: Any) -> Any:
+    """A frame of its own over the same arrays, which pandas copies once somebody writes."""
+    return result.copy(deep=False) if isinstance(result, pd.DataFrame) else result
 
 
 def _freeze(result: Any) -> int:

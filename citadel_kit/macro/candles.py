@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from citadel_kit.errors import CandleError
 
 COLUMNS: Final = ("open", "high", "low", "close", "volume")
-YEAR_NS: Final = 365 * 86_400 * 10**9
+DAY_NS: Final = 86_400 * 10**9
+YEAR_NS: Final = 365 * DAY_NS
 """The market never closes: a year has 365 days."""
 
 _UNITS_NS: Final = {"m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}

@@ -15,10 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.macro.candles import Floats, Ints
+from citadel_kit.macro.candles import DAY_NS, Floats, Ints
 from citadel_kit.macro.labels import Labels
-
-DAY_NS = 86_400 * 10**9
 
 
 class EventLabels(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from citadel_kit.macro.candles import Floats, Ints, columns_of, open_ns, segments, timeframe_ns
+from citadel_kit.macro.candles import DAY_NS, Floats, Ints, columns_of, open_ns, segments, timeframe_ns
 from citadel_kit.macro.indicators import (
     compiled,
     ema,
@@ -24,14 +24,14 @@ from citadel_kit.macro.indicators import (
     wilder,
 )
 from citadel_kit.macro.regimes import rolling_hurst, trend_strength
+from citadel_kit.macro.resample import beside, resample
 
-_DAY_NS: Final = 86_400 * 10**9
 _EPOCH_WEEKDAY: Final = 3
 """1970-01-01 was a Thursday; Monday is 0."""
 
 
 class FeatureConfig(NamedTuple):
-    """Windows in bars. The longest is the warm-up."""
+    """Windows in bars. The longest is the warm-up, also of each higher timeframe in its own bars."""
 
     return_lags: tuple[int, ...] = (1, 2, 3, 6, 12, 24, 48, 96)
     volatility_windows: tuple[int, ...] = (12, 48, 288)
@@ -42,10 +42,13 @@ class FeatureConfig(NamedTuple):
     volume_window: int = 96
     trend_window: int = 96
     hurst_window: int = 512
+    higher: tuple[tuple[str, FeatureConfig], ...] = ()
+    """Higher timeframes, such as `4h`, and what to take of their closed bars: the same columns but for the
+    calendar, with `_4h` behind their names."""
 
     @property
     def reach(self) -> int:
-        """Bars that the windows of one row look at, together with the bar before."""
+        """Bars of its own timeframe that the windows of one row look at, with the bar before."""
         return 1 + max(
             *self.return_lags, *self.volatility_windows, *self.rsi_windows, *self.ema_windows,
             self.atr_window, self.channel_window, self.volume_window, self.trend_window, self.hurst_window,
@@ -56,23 +59,50 @@ Average = Callable[[str, Floats, int, bool], Floats]
 """(name, values, window, Wilder's weight or the exponential average's) → the average of all the past."""
 
 
+def feature_names(config: FeatureConfig) -> tuple[str, ...]:
+    """The columns of the matrix, in their order."""
+    own = tuple(_columns([np.zeros(0)] * 5, np.zeros(0, np.int64), config, _from_the_start))
+    joined = (
+        f"{column}_{name}"
+        for name, wider in config.higher
+        for column in feature_names(wider)
+        if column not in _CALENDAR
+    )
+    return (*own, *joined)
+
+
 def feature_matrix(frame: pd.DataFrame, timeframe: str, config: FeatureConfig | None = None) -> pd.DataFrame:
     """One row a bar, one float64 column a feature; NaN in warm-up, at the start and behind every hole."""
     config = config or FeatureConfig()
     columns, closes = columns_of(frame), open_ns(frame) + timeframe_ns(timeframe)
-    parts = [
-        _columns([c[part] for c in columns], closes[part], config, _from_the_start)
-        for part in segments(frame, timeframe) or [slice(0, 0)]
+    names = feature_names(config._replace(higher=()))
+    values = np.empty((len(names), len(frame)))
+    for part in segments(frame, timeframe):
+        made = _columns([c[part] for c in columns], closes[part], config, _from_the_start)
+        for row, name in zip(values, names, strict=True):
+            row[part] = made.pop(name)  # so that long series are in memory once, not twice
+    own = pd.DataFrame(values.T, index=frame.index, columns=list(names), copy=False)
+    tables = [feature_matrix(resample(frame, timeframe, name), name, wider) for name, wider in config.higher]
+    return _with_higher(own, frame, timeframe, config, tables)
+
+
+def _with_higher(
+    own: pd.DataFrame, frame: pd.DataFrame, timeframe: str, config: FeatureConfig, tables: list[pd.DataFrame]
+) -> pd.DataFrame:
+    """`tables`: one a higher timeframe, of all its closed bars."""
+    joined = [
+        beside(frame, timeframe, table.drop(columns=list(_CALENDAR)), name, suffix=f"_{name}")
+        for (name, _), table in zip(config.higher, tables, strict=True)
     ]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return pd.DataFrame(joined, index=frame.index)
+    return pd.concat([own, *joined], axis=1) if joined else own
 
 
 class FeatureStream:
     """The feature matrix of one market, kept as candles are appended: a new one costs its own rows.
 
     Equal to `feature_matrix` of all candles to 1e-12. What it keeps of the past is the last row of each
-    exponential average; everything else is computed from the candles its window needs.
+    exponential average; everything else is computed from the candles its window needs. A higher timeframe has
+    a stream of its own.
     """
 
     _names: list[str]
@@ -85,6 +115,7 @@ class FeatureStream:
 
     def __init__(self, timeframe: str, config: FeatureConfig | None = None) -> None:
         self.timeframe, self.config = timeframe, config or FeatureConfig()
+        self._higher = [FeatureStream(name, wider) for name, wider in self.config.higher]
         self._forget()
 
     def update(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -98,10 +129,12 @@ class FeatureStream:
         if len(frame) > old:
             parts = [self._values[:old], *self._new_rows(opens, list(columns), old)]
             self._values, self._bars = np.concatenate(parts), bars
-        return pd.DataFrame(self._values, index=frame.index, columns=self._names)
+        own = pd.DataFrame(self._values, index=frame.index, columns=self._names)
+        tables = [s.update(resample(frame, self.timeframe, s.timeframe)) for s in self._higher]
+        return _with_higher(own, frame, self.timeframe, self.config, tables)
 
     def _forget(self) -> None:
-        self._names = list(_columns([np.zeros(0)] * 5, np.zeros(0, np.int64), self.config, _from_the_start))
+        self._names = list(feature_names(self.config._replace(higher=())))
         self._bars, self._values = np.zeros((0, 6)), np.zeros((0, len(self._names)))
         self._averages, self._segment = {}, 0
 
@@ -182,16 +215,14 @@ def _columns(ohlcv: list[Floats], closes: Ints, config: FeatureConfig, average: 
     return out | _calendar(closes)
 
 
+_CALENDAR: Final = ("day_sin", "day_cos", "week_sin", "week_cos")
+
+
 def _calendar(closes: Ints) -> dict[str, Floats]:
     """Hour of day and day of week of the bar's close as points on a circle."""
-    day = 2 * np.pi * (closes % _DAY_NS) / _DAY_NS
-    week = 2 * np.pi * ((closes / _DAY_NS + _EPOCH_WEEKDAY) % 7) / 7
-    return {
-        "day_sin": np.sin(day),
-        "day_cos": np.cos(day),
-        "week_sin": np.sin(week),
-        "week_cos": np.cos(week),
-    }
+    day = 2 * np.pi * (closes % DAY_NS) / DAY_NS
+    week = 2 * np.pi * ((closes / DAY_NS + _EPOCH_WEEKDAY) % 7) / 7
+    return dict(zip(_CALENDAR, (np.sin(day), np.cos(day), np.sin(week), np.cos(week)), strict=True))
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

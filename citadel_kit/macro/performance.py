@@ -97,7 +97,7 @@ def trade_returns(result: Backtest) -> Floats:
 def summarize(result: Backtest, bar_ns: int, trials: Trials | None = None) -> dict[str, float]:
     """Returns and `cost` as shares of equity, not per cent; `cost` is the sum of what was paid.
 
-    `fee_bps`, `slippage_bps` and `half_spread_bps` are what each side was charged. `t_stat` is
+    `fee_bps`, `slippage_bps`, `half_spread_bps` and `funding_bps_day` are those of the costs. `t_stat` is
     Sharpe × sqrt(years). `turnover` is in multiples of equity a year. Buy-and-hold pays one entry and one
     exit at the same costs. `trials`: what was looked at, this record included; none: this one alone.
     `probabilistic_sharpe` and `deflated_sharpe` are probabilities that the true Sharpe ratio is above 0, the
@@ -125,6 +125,7 @@ def summarize(result: Backtest, bar_ns: int, trials: Trials | None = None) -> di
         "fee_bps": result.costs.fee_bps,
         "slippage_bps": result.costs.slippage_bps,
         "half_spread_bps": result.costs.half_spread_bps,
+        "funding_bps_day": result.costs.funding_bps_day,
         "sharpe": net,
         "t_stat": net * float(np.sqrt(years)),
         "max_drawdown": max_drawdown(result.net),
@@ -155,7 +156,7 @@ def verdict(summary: dict[str, float]) -> str:
     """One sentence that a poor result can't hide behind; `summary` as of `summarize`."""
     days, trades = f"{summary['days']:.0f} days", int(summary["trades"])
     hold = f"buy-and-hold made {summary['hold_return']:+.1%}"
-    costs = CostConfig(summary["fee_bps"], summary["slippage_bps"], summary["half_spread_bps"])
+    costs = CostConfig(*(summary[name] for name in CostConfig._fields))
     tried = int(summary["trials"])
     choice = "the only variant tried" if tried == 1 else f"the best of {tried} variants tried"
     if trades == 0:

@@ -2,9 +2,9 @@
 
 A wish is a signed share of equity. `target_fraction` asks by volatility, `kelly_fraction` by the edge,
 `risk_fraction` by the distance of the stop; take the smallest, since each knows a different way to lose.
-`limit` then cuts the wishes of all symbols together, `throttle` by what was lost so far, and `whole_lots`
-turns a share into a quantity that a venue takes. Every step can only make a wish smaller, and what can't be
-measured gives 0.
+`throttle` then cuts the wish by what was lost so far, `room` to what the caps of symbol, cluster and total
+leave beside what is held, and `whole_lots` turns a share into a quantity that a venue takes. Every step can
+only make a wish smaller, and what can't be measured gives 0.
 """
 
 from __future__ import annotations
@@ -96,26 +96,6 @@ class Caps(NamedTuple):
     total: float = 1.0
 
 
-def limit(wishes: Mapping[str, float], groups: Sequence[Sequence[str]], caps: Caps) -> dict[str, float]:
-    """The wishes cut to the caps of symbol, cluster and total, in this order.
-
-    A cluster or a total above its cap is scaled down as a whole. Long and short of a cluster don't net: in a
-    crash they stop moving together. A wish that is no number becomes 0. Raises ConfigError where a symbol
-    stands in two clusters.
-    """
-    names = [name for group in groups for name in group]
-    if len(set(names)) < len(names) or min(caps) < 0:
-        raise ConfigError("caps", f"{caps}, {groups}: none negative, each symbol in one cluster")
-    cut = {
-        name: float(np.clip(wish, -caps.symbol, caps.symbol)) if np.isfinite(wish) else 0.0
-        for name, wish in wishes.items()
-    }
-    for group in groups:
-        _scale(cut, [name for name in group if name in cut], caps.cluster)
-    _scale(cut, list(cut), caps.total)
-    return cut
-
-
 def room(
     symbol: str, wish: float, held: Mapping[str, float], groups: Sequence[Sequence[str]], caps: Caps
 ) -> float:
@@ -133,13 +113,6 @@ def room(
         caps.total - sum(map(abs, held.values())),
     )
     return float(np.sign(wish)) * max(0.0, min(abs(wish), free))
-
-
-def _scale(shares: dict[str, float], names: list[str], cap: float) -> None:
-    held = sum(abs(shares[name]) for name in names)
-    if held > cap:
-        for name in names:
-            shares[name] *= cap / held
 
 
 def clusters(returns: Floats, names: Sequence[str], least: float = 0.6) -> list[list[str]]:

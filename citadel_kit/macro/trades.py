@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.macro.backtest import Backtest, CostConfig
+from citadel_kit.macro.backtest import Backtest, CostConfig, funding_rates
 from citadel_kit.macro.candles import Floats, Ints, columns_of
 from citadel_kit.macro.indicators import compiled
 
@@ -103,13 +103,14 @@ def trade(
 ) -> tuple[Backtest, Trades]:
     """`plans`: one value a bar of sound candles. A plan of the side already held changes nothing.
 
-    `funding`: rate per bar, positive: longs pay. The returned rows are the stretches of `backtest.backtest`.
+    `funding`: rate per bar, positive: longs pay; without it, that of `costs`. The returned rows are the
+    stretches of `backtest.backtest`.
     Raises ConfigError for a share that is no number, or a distance not above 0.
     """
     costs = costs or CostConfig()
     n = len(frame)
     o, high, low, c, _ = columns_of(frame)
-    rate = np.zeros(n) if funding is None else funding
+    rate = funding_rates(frame, costs) if funding is None else funding
     for name, values, wrong in (
         ("share", plans.share, ~np.isfinite(plans.share)),
         ("stop", plans.stop, ~(plans.stop > 0)),
@@ -201,7 +202,7 @@ def walk(
     """The same event by event: `rule` is called at each close with the account, and may decide by it, which
     arrays can't. About a thousand times slower than `trade`."""
     costs = costs or CostConfig()
-    book = _Book(frame, costs, np.zeros(len(frame)) if funding is None else funding)
+    book = _Book(frame, costs, funding_rates(frame, costs) if funding is None else funding)
     for t in range(len(frame)):
         book.at_open(t)
         book.within(t)

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from citadel_kit.notebook.doubts import paths_picture, second_opinion, sizes
     from citadel_kit.notebook.figures import macro_picture
     from citadel_kit.notebook.loops import allow_nested_loops
     from citadel_kit.notebook.lossy import Comparison, compare
@@ -50,8 +51,11 @@ _MODULES: Final = {
     "macro_picture": "figures",
     "open_world": "world",
     "order_picture": "order_figure",
+    "paths_picture": "doubts",
     "record_orders": "order_record",
     "progress_bar": "progress",
+    "second_opinion": "doubts",
+    "sizes": "doubts",
     "study_regimes": "regime_study",
     "watch": "watching",
     "watched_picture": "watching_figure",
@@ -77,8 +81,11 @@ __all__ = [
     "macro_picture",
     "open_world",
     "order_picture",
+    "paths_picture",
     "progress_bar",
     "record_orders",
+    "second_opinion",
+    "sizes",
     "study_regimes",
     "watch",
     "watched_picture",

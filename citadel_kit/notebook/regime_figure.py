@@ -24,11 +24,14 @@ _LINES: Final = ("#1d3557", "#2a9d8f", "#e9c46a", "#f4a261", "#8d99ae", "#d1495b
 _INK: Final = "#1d3557"
 _DECIDES: Final = 512
 """The window whose exponent the regime is read from."""
+_AGES: Final = {"memory": _LINES[0], "weather": _LINES[5]}
+_DAY_S: Final = 86_400.0
 _TITLES: Final = (
-    "close, and memory by Hurst exponent against its surrogates",
+    "{origin}, UTC: close, and memory by Hurst exponent against its surrogates",
     "Hurst exponent of 512 bars, and the band of 95 % of the surrogates; thin: 256 and 1,024 bars",
     "annual volatility of 96 bars by estimator; shaded: stormy, calm; dotted: a change was seen",
     "probability of the stormiest hidden state, filtered",
+    "days since memory, and since weather, got another name",
 )
 
 
@@ -46,8 +49,8 @@ class RegimePicture:
 
     def still(self) -> bytes:
         """As PNG."""
-        figure = Figure(figsize=(11, 9.5), layout="constrained")
-        axes = figure.subplots(4, 1, sharex=True, height_ratios=[4, 3, 3, 1.3])
+        figure = Figure(figsize=(11, 11), layout="constrained")
+        axes = figure.subplots(5, 1, sharex=True, height_ratios=[4, 3, 3, 1.3, 1.6])
         study, rows, times = self._study, self._rows, self._times()
         axes[0].plot(times, self._close(), color=_INK, linewidth=0.9)
         for axis, names, colours in ((axes[0], "memory", _MEMORY), (axes[2], "weather", _WEATHER)):
@@ -71,10 +74,12 @@ class RegimePicture:
         axes[2].set_ylabel("%")
         axes[3].fill_between(times, study.stormiest[rows], color=_WEATHER["stormy"], linewidth=0)
         axes[3].set_ylim(0, 1)
-        for axis, title in zip(axes, _TITLES, strict=True):
+        for name, days, colour in self._ages():
+            axes[4].plot(times, days, color=colour, linewidth=0.9, label=name)
+        for axis, title in zip(axes, self._titles(), strict=True):
             axis.set_title(title, fontsize=9)
             axis.margins(x=0)
-        for axis in axes[:3]:
+        for axis in (*axes[:3], axes[4]):
             axis.legend(loc="upper left", fontsize=7, ncols=4)
         png = BytesIO()
         figure.savefig(png, format="png", dpi=90)
@@ -83,12 +88,12 @@ class RegimePicture:
     def interactive(self) -> go.Figure:
         study, rows, times = self._study, self._rows, self._times()
         figure = make_subplots(
-            4,
+            5,
             1,
             shared_xaxes=True,
-            row_heights=[4, 3, 3, 1.3],
-            vertical_spacing=0.045,
-            subplot_titles=_TITLES,
+            row_heights=[4, 3, 3, 1.3, 1.6],
+            vertical_spacing=0.04,
+            subplot_titles=self._titles(),
         )
 
         def line(row: int, values: NDArray[np.float64], name: str, colour: str, width: float = 1.2) -> None:
@@ -103,8 +108,10 @@ class RegimePicture:
             line(2, other.estimate[rows], f"Hurst, {n:,}", colour, width=1.8 if n == _DECIDES else 0.8)
         for (name, values), colour in zip(study.volatility.items(), _LINES, strict=True):
             line(3, 100 * values[rows], name, colour)
+        for name, days, colour in self._ages():
+            line(5, days, f"days of this {name}", colour)
         figure.update_layout(
-            height=950,
+            height=1100,
             hovermode="x unified",
             template="plotly_white",
             legend={"traceorder": "normal"},
@@ -150,6 +157,14 @@ class RegimePicture:
         for when in self._times()[self._study.changed[self._rows]]:
             ends = {"x0": str(when), "x1": str(when), "y0": 0, "y1": 1}
             yield {"type": "line", "xref": "x3", "yref": "y3 domain", "line": dots, **ends}
+
+    def _titles(self) -> list[str]:
+        return [title.format(origin=self._study.origin) for title in _TITLES]
+
+    def _ages(self) -> Iterator[tuple[str, NDArray[np.float64], str]]:
+        for name, colour in _AGES.items():
+            seconds = self._study.regimes[f"{name}_s"].to_numpy(dtype=np.float64)[self._rows]
+            yield name, seconds / _DAY_S, colour
 
     def _times(self) -> Any:
         return open_ns(self._study.candles)[self._rows].astype("datetime64[ns]")

@@ -79,8 +79,7 @@ class RegimeStudy:
             "memory_switches_per_1000_bars": 1000 * float((self.regimes["memory_bars"] == 0)[known].mean()),
             "now": {
                 "bar": str(self.candles.index[-1]),
-                "memory": f"{last['memory']}, for {int(last['memory_bars'])} bars",
-                "weather": f"{last['weather']}, for {int(last['weather_bars'])} bars",
+                **{name: f"{last[name]}, {_since(last, name)}" for name in ("memory", "weather")},
                 **{
                     name: _number(last[name])
                     for name in ("hurst", "hurst_lower", "hurst_upper", "volatility")
@@ -156,6 +155,10 @@ def study_regimes(candles: str | Path = "", end: str = "", bars: int = 6_000, se
         stormiest=hmm_probabilities(returns, HmmConfig(window=1000, every=250))[:, -1],
         changed=np.diff(since, prepend=since[:1]) < -_APART,
     )
+
+
+def _since(row: pd.Series[Any], name: str) -> str:
+    return f"for {int(row[f'{name}_bars'])} bars ({pd.Timedelta(seconds=row[f'{name}_s'])})"
 
 
 def _number(x: float) -> float | None:

@@ -15,6 +15,7 @@ from IPython.display import Image
 from matplotlib.figure import Figure
 
 from citadel_kit.io.models import save_model
+from citadel_kit.macro.cache import Cache
 from citadel_kit.macro.candles import Floats, infer_timeframe, open_ns
 from citadel_kit.macro.events import uniqueness
 from citadel_kit.macro.features import feature_matrix
@@ -120,14 +121,15 @@ class Variants(NamedTuple):
 
 def compare_variants(
     candles: pd.DataFrame, timeframe: str, symbol: str, now_ns: int, configs: dict[str, MacroConfig],
-    result: MacroResult, blocks: int = 12,
+    result: MacroResult, blocks: int = 12, cache: Cache | None = None,
 ) -> Variants:  # fmt: skip
     """Runs the cycle with each of `configs` and counts it in `result.trials`, beside `result` itself.
 
-    They must test on the same bars: the same `folds` and `train_bars`.
+    They must test on the same bars: the same `folds` and `train_bars`. `cache`: as of `run_macro`.
     """
+    cache = cache or Cache()
     results = {"this one": result} | {
-        name: run_macro(candles, timeframe, symbol, now_ns, config, trials=result.trials)
+        name: run_macro(candles, timeframe, symbol, now_ns, config, trials=result.trials, cache=cache)
         for name, config in configs.items()
     }
     rows = {

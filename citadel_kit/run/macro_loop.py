@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from citadel_kit.errors import CandleError
+from citadel_kit.errors import CandleError, ConfigError
 from citadel_kit.macro.backtest import Backtest, CostConfig, backtest, hold
 from citadel_kit.macro.boosters import TrainConfig
-from citadel_kit.macro.candles import Floats, Gap, closed_before, open_ns, timeframe_ns
+from citadel_kit.macro.cache import Cache
+from citadel_kit.macro.candles import Floats, Gap, closed_before, infer_timeframe, open_ns, timeframe_ns
 from citadel_kit.macro.events import uniqueness
 from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix
 from citadel_kit.macro.labels import LabelConfig, Labels, barrier_width, triple_barrier
@@ -24,6 +25,7 @@ from citadel_kit.macro.signals import SignalConfig, decide, edge_bps, signal_at,
 from citadel_kit.macro.significance import Trials, estimate
 from citadel_kit.macro.sizing import Caps, SizingConfig, target_fraction
 from citadel_kit.macro.splits import PurgedWalkForward
+from citadel_kit.macro.trades import Plans, trade
 from citadel_kit.macro.trainer import FoldScore, Model, Progress, Training, skill, train
 from citadel_kit.types import MacroSignal
 
@@ -33,7 +35,8 @@ class MacroConfig:
     """Everything that decides.
 
     `costs` serve the signal and the backtest alike. With a venue's own fee:
-    `MacroConfig(costs=CostConfig(fee_bps=settings.fees(venue).taker_bps))`.
+    `MacroConfig(costs=CostConfig(fee_bps=settings.fees(venue).taker_bps))`. With what orders were seen to
+    cost: `MacroConfig(costs=costs_from_report(report.frame).config())`, of `run.costs`.
     """
 
     train_bars: int = 60_000
@@ -46,6 +49,9 @@ class MacroConfig:
     shows the rule without this veto: a veto judged on the whole record would flatter it."""
     long_only: bool = True
     """The backtest takes a SELL as flat, as a spot account must."""
+    exits: str = "time"
+    """How the backtest leaves a trade: after the labels' horizon, which a newer signal renews; or `barriers`:
+    at those of the labels, inside the bar and the hardest way (`macro.trades`), or by the horizon."""
     weigh_by_uniqueness: bool = True
     """A label counts for the share of its stretch that no other label saw. The labels of neighbouring bars
     overlap: without it, a move counts as often as labels saw it."""
@@ -94,6 +100,13 @@ class MacroResult:
     features: pd.DataFrame
     labels: Labels
 
+    def record_of(self, probability: Floats, touch_share: Floats, first: int = 0) -> Backtest:
+        """The same rule and costs on other probabilities, one a used bar, from bar `first` on."""
+        timeframe = infer_timeframe(self.candles)
+        fraction = _fraction(self.regimes["volatility"].to_numpy(dtype=np.float64), self.config)
+        past = _Measured(self.regimes, self.features, self.labels, fraction)
+        return _record(self.candles, timeframe, past, self.config, probability, touch_share, first)
+
 
 def run_macro(
     candles: pd.DataFrame,
@@ -103,21 +116,23 @@ def run_macro(
     config: MacroConfig | None = None,
     progress: Progress | None = None,
     trials: Trials | None = None,
+    cache: Cache | None = None,
 ) -> MacroResult:
     """Uses only candles closed at or before `now_ns`. Raises CandleError where they are faulty, ModelError or
     ConfigError where they are too few to train on.
 
     `trials`: of the earlier cycles on this or another market, which this one is added to; the same settings
     on the same market count once. Without it a cycle knows only of `tried_before` and its own search.
+    `cache`: of earlier cycles, which spares regimes and features of the same candles.
     """
-    config = config or MacroConfig()
+    config = _checked(config or MacroConfig())
     trials = Trials(before=config.tried_before) if trials is None else trials
     frame = _usable(candles, timeframe, now_ns, config.train_bars)
     gaps = check(frame, timeframe, now_ns)
-    past = _measure(frame, timeframe, config, progress)
+    past = _measure(frame, timeframe, config, progress, cache or Cache())
     splits = PurgedWalkForward(config.folds, config.embargo_bars)
     weights = uniqueness(past.labels.end) if config.weigh_by_uniqueness else None
-    traded = partial(_record, frame, past, config)
+    traded = partial(_record, frame, timeframe, past, config, first=len(frame) // (config.folds + 1))
     name = f"{symbol} {timeframe} {config}"
     if config.search_trials:
         found = search(
@@ -182,10 +197,16 @@ def infer(
         probability,
         edge_bps(probability, np.array([model.touch_share]), width),
         _fraction(volatility, config),
-        2 * config.costs.side_bps,
+        _round_trip_bps(timeframe, config),
         config.signal,
         veto,
     )
+
+
+def _checked(config: MacroConfig) -> MacroConfig:
+    if config.exits not in {"time", "barriers"}:
+        raise ConfigError("macro.exits", f"{config.exits!r} is neither 'time' nor 'barriers'")
+    return config
 
 
 class _Measured(NamedTuple):
@@ -205,13 +226,13 @@ def _usable(candles: pd.DataFrame, timeframe: str, now_ns: int, bars: int) -> pd
 
 
 def _measure(
-    frame: pd.DataFrame, timeframe: str, config: MacroConfig, progress: Progress | None
+    frame: pd.DataFrame, timeframe: str, config: MacroConfig, progress: Progress | None, cache: Cache
 ) -> _Measured:
     say = progress or (lambda what, done, total: None)
     say("regimes", 0, 1)
-    regimes = regime_frame(frame, timeframe, config.regime)
+    regimes = cache.call(regime_frame, frame, timeframe, config.regime)
     say("features", 0, 1)
-    features = feature_matrix(frame, timeframe, config.features)
+    features = cache.call(feature_matrix, frame, timeframe, config.features)
     labels = triple_barrier(frame, timeframe, config.labels)
     fraction = _fraction(regimes["volatility"].to_numpy(dtype=np.float64), config)
     return _Measured(regimes, features, labels, fraction)
@@ -221,16 +242,31 @@ def _fraction(volatility: Floats, config: MacroConfig) -> Floats:
     return np.minimum(target_fraction(volatility, config.sizing), min(config.caps))
 
 
+def _round_trip_bps(timeframe: str, config: MacroConfig) -> float:
+    return config.costs.round_trip_bps(config.labels.horizon * timeframe_ns(timeframe))
+
+
 def _record(
-    frame: pd.DataFrame, past: _Measured, config: MacroConfig, probability: Floats, touch_share: Floats
+    frame: pd.DataFrame,
+    timeframe: str,
+    past: _Measured,
+    config: MacroConfig,
+    probability: Floats,
+    touch_share: Floats,
+    first: int,
 ) -> Backtest:
-    """The rule on the out-of-sample probabilities, from the first test fold on."""
+    """The rule on out-of-sample probabilities, from row `first` on."""
     edge = edge_bps(probability, touch_share, past.labels.width)
-    round_trip = 2 * config.costs.side_bps
+    round_trip = _round_trip_bps(timeframe, config)
     decisions = decide(past.regimes, probability, edge, past.fraction, round_trip, config.signal)
-    wanted = hold(targets(decisions, past.fraction), config.labels.horizon)
-    first = len(frame) // (config.folds + 1)
-    return backtest(frame.iloc[first:], wanted[first:], config.costs, config.long_only)
+    wanted = targets(decisions, past.fraction)
+    if config.exits == "time":
+        held = hold(wanted, config.labels.horizon)
+        return backtest(frame.iloc[first:], held[first:], config.costs, config.long_only)
+    share = np.maximum(wanted, 0.0)[first:] if config.long_only else wanted[first:]
+    width = np.where(share != 0.0, past.labels.width[first:], np.inf)
+    plans = Plans(share, width, width, np.full(len(share), config.labels.horizon))
+    return trade(frame.iloc[first:], plans, config.costs)[0]
 
 
 def _signal(
@@ -256,7 +292,7 @@ def _signal(
         probability,
         edge_bps(probability, touch_share, past.labels.width[last]),
         past.fraction[last],
-        2 * config.costs.side_bps,
+        _round_trip_bps(timeframe, config),
         config.signal,
         veto,
     )

@@ -12,6 +12,7 @@ from scipy.stats import beta  # type: ignore[import-untyped]
 
 from citadel_kit.clock import SECOND
 from citadel_kit.macro.backtest import backtest
+from citadel_kit.macro.cache import Cache
 from citadel_kit.macro.candles import infer_timeframe, open_ns, timeframe_ns
 from citadel_kit.macro.performance import sharpe, shows_edge, summarize
 from citadel_kit.macro.significance import Trials
@@ -61,8 +62,10 @@ def examine(frame: pd.DataFrame, variants: Sequence[MacroConfig]) -> Outcome:
     timeframe = infer_timeframe(frame)
     bar_ns, trials = timeframe_ns(timeframe), Trials(before=variants[0].tried_before)
     now_ns = int(open_ns(frame)[-1]) + bar_ns + SECOND
+    cache = Cache()
     records = [
-        run_macro(frame, timeframe, "SIM/USD", now_ns, config, trials=trials).record for config in variants
+        run_macro(frame, timeframe, "SIM/USD", now_ns, config, trials=trials, cache=cache).record
+        for config in variants
     ]
     best = records[int(np.argmax([sharpe(record.net, bar_ns) for record in records]))]
     summary = summarize(best, bar_ns, trials)

@@ -36,6 +36,12 @@ class Regime:
     """Annualised over 365 days; NaN in warm-up or over a hole."""
     trend: float
     """Trend strength in units of its own noise; its sign is the direction. NaN in warm-up."""
+    memory_bars: int = 0
+    """Since the bar at which `memory` got its name, that one being 0; anew behind a hole."""
+    weather_bars: int = 0
+    memory_s: float = 0.0
+    """The same in seconds of the bars' own time."""
+    weather_s: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.memory.value}, {self.weather.value}"

@@ -101,3 +101,22 @@ def test_longs_pay_funding_and_shorts_receive_it() -> None:
 def test_unusable_input_is_refused(target: np.ndarray, costs: CostConfig) -> None:
     with pytest.raises(ConfigError, match="backtest"):
         backtest(random_candles(4), target, costs)
+
+
+def test_funding_of_the_costs_is_paid_per_day_of_holding_and_through_holes() -> None:
+    frame = without(opens(*[100.0] * 50), 20, 44)
+    costs = CostConfig(0.0, 0.0, funding_bps_day=24.0)
+    assert backtest(frame, np.full(len(frame), 0.5), costs).cost.sum() == pytest.approx(0.5 * 24e-4 * 49 / 24)
+    short = backtest(frame, np.full(len(frame), -0.5), costs, long_only=False)
+    assert short.cost.sum() == pytest.approx(-0.5 * 24e-4 * 49 / 24), "shorts are paid"
+    rates = np.full(len(frame), 1e-4)
+    rates[19] = 25e-4
+    given = backtest(frame, np.full(len(frame), 0.5), CostConfig(0.0, 0.0), funding=rates)
+    np.testing.assert_allclose(given.cost, backtest(frame, np.full(len(frame), 0.5), costs).cost, atol=1e-15)
+    assert "24 bps of funding a day" in str(costs)
+    assert costs.round_trip_bps(12 * 3_600 * 10**9) == costs._replace(funding_bps_day=-24.0).round_trip_bps(
+        12 * 3_600 * 10**9
+    )
+    assert costs.round_trip_bps(12 * 3_600 * 10**9) == pytest.approx(12.0)
+    empty = backtest(frame.iloc[:0], np.zeros(0), costs)
+    assert len(empty.net) == 0

@@ -101,6 +101,19 @@ def test_candles_are_keys_too() -> None:
         cache.call(closes, frame.reset_index(drop=True), 3)
 
 
+def shifted(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.shift()
+
+
+def test_a_frame_may_be_changed_and_the_memory_stays() -> None:
+    cache, frame = Cache(), random_candles(50)
+    first = cache.call(shifted, frame)
+    first["more"] = 1.0
+    first.iloc[3, 0] = -1.0
+    pd.testing.assert_frame_equal(cache.call(shifted, frame), shifted(frame))
+    assert cache.hits == 1
+
+
 def test_the_oldest_go_first_and_what_is_too_large_is_not_kept() -> None:
     cache = Cache(max_bytes=20_000)
     xs = [np.full(1000, float(k)) for k in range(3)]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citadel_kit.macro import features
-from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix
+from citadel_kit.macro.features import FeatureConfig, FeatureStream, feature_matrix, feature_names
 
 SMALL = FeatureConfig(
     return_lags=(1, 4),
@@ -19,6 +19,8 @@ SMALL = FeatureConfig(
     trend_window=12,
     hurst_window=64,
 )
+
+WIDE = SMALL._replace(higher=(("3h", SMALL._replace(return_lags=(1,), volatility_windows=(6,))),))
 
 
 def test_default_matrix_has_named_columns_and_is_whole_behind_the_warm_up() -> None:
@@ -79,11 +81,48 @@ def test_an_empty_frame_gives_an_empty_matrix() -> None:
 )
 def test_a_stream_equals_the_whole(seed: int, cuts: list[int], hole: int, length: int) -> None:
     frame = without(random_candles(420, seed=seed), hole, hole + length)
-    stream = FeatureStream("1h", SMALL)
-    for cut in sorted({*cuts, len(frame)}):
-        part = frame.iloc[:cut]
-        got, expected = stream.update(part), feature_matrix(part, "1h", SMALL)
-        pd.testing.assert_frame_equal(got, expected, rtol=0, atol=1e-12, check_freq=False)
+    for config in (SMALL, WIDE):
+        stream = FeatureStream("1h", config)
+        for cut in sorted({*cuts, len(frame)}):
+            part = frame.iloc[:cut]
+            got, expected = stream.update(part), feature_matrix(part, "1h", config)
+            pd.testing.assert_frame_equal(got, expected, rtol=0, atol=1e-12, check_freq=False)
+
+
+def test_a_higher_timeframe_shows_its_closed_bars_only() -> None:
+    frame = random_candles(600)
+    matrix, config = feature_matrix(frame, "1h", WIDE), WIDE.higher[0][1]
+    assert matrix.columns.is_unique and "week_sin_3h" not in matrix
+    assert tuple(matrix.columns) == feature_names(WIDE)
+    threes = frame.resample("3h").agg(
+        {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+    )
+    alone = feature_matrix(threes, "3h", config)
+    for t in (597, 598, 599):  # the bar that closes at 600 is known at the last row, and not before
+        row = matrix.iloc[t]
+        known = alone.iloc[(t + 1) // 3 - 1]
+        np.testing.assert_array_equal(
+            row[[f"{name}_3h" for name in ("return_1", "rsi_14", "hurst")]],
+            known[["return_1", "rsi_14", "hurst"]],
+        )
+    for t in (450, 451, 452):
+        changed = frame.copy()
+        changed.iloc[t + 1 :] *= 1.5
+        later = feature_matrix(changed, "1h", WIDE)
+        pd.testing.assert_frame_equal(later.iloc[: t + 1], matrix.iloc[: t + 1])
+        assert not later.iloc[t + 1 :].equals(matrix.iloc[t + 1 :])
+
+
+def test_a_higher_timeframe_bridges_no_hole() -> None:
+    """A missing hour takes the bar of three it lies in, and everything behind starts anew."""
+    matrix = feature_matrix(without(random_candles(500), 300, 301), "1h", WIDE)
+    opens = (matrix.index - matrix.index[0]) / pd.Timedelta("1h")
+    returned, known = matrix["return_1_3h"].notna(), matrix["rsi_14_3h"].notna()
+    assert returned[opens == 301].all(), "the bar of 297 to 299 is the newest, until 302 has closed"
+    warm = 6  # bars of three hours, by which returns are measured
+    assert not returned[(opens >= 302) & (opens < 305 + 3 * warm)].any()
+    assert returned[opens >= 305 + 3 * warm].all()
+    assert not known[(opens >= 302) & (opens < 305 + 3 * 14)].any()
 
 
 def test_a_new_candle_costs_its_own_rows(monkeypatch: pytest.MonkeyPatch) -> None:

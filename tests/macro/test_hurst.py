@@ -192,6 +192,24 @@ def test_every_estimator_equals_its_naive_twin(
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_long_series_equals_its_pieces(
+    estimator: Callable[..., Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returns = np.random.default_rng(3).standard_t(3, 1000)
+    whole = estimator(returns, 64)
+    monkeypatch.setattr("citadel_kit.macro.regimes.hurst._PIECE", 1)  # four windows, then
+    np.testing.assert_allclose(estimator(returns, 64), whole, rtol=0, atol=1e-12)
+
+
+def test_blocks_that_stand_still_are_left_out_of_the_rescaled_range() -> None:
+    returns = np.random.default_rng(4).standard_normal(300)
+    returns[100:180] = 0.0
+    for n in (8, 20, 32):
+        twin = naive_regimes.rolled(returns, 64, lambda x, n=n: naive_regimes.rescaled_range(x, n))
+        np.testing.assert_allclose(rescaled_range(returns, 64, n), twin, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_giant_return_leaves_nothing_behind(estimator: Callable[..., Floats]) -> None:
     """Sums that are taken off again would remember it."""
     calm = 1e-6 * np.random.default_rng(8).standard_normal(700)

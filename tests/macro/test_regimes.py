@@ -117,6 +117,7 @@ def test_a_margin_means_fewer_switches_and_says_since_when() -> None:
         for name in ("memory", "weather"):
             changed = (regimes[name] != regimes[name].shift()).to_numpy()
             np.testing.assert_array_equal(changed, regimes[f"{name}_bars"] == 0)
+            np.testing.assert_array_equal(regimes[f"{name}_s"], 3600.0 * regimes[f"{name}_bars"])
             switches.append(int(changed.sum()))
     assert switches[2] < 0.9 * switches[0]
     assert switches[3] < switches[1]
@@ -126,7 +127,12 @@ def test_unknown_in_warm_up_and_again_behind_a_hole() -> None:
     whole = random_candles(500)
     broken = regime_frame(without(whole, 300, 301), "1h", SMALL)
     np.testing.assert_array_equal(broken["memory"].iloc[:64] == Memory.UNKNOWN.value, True)
-    assert regime_at(broken, 299).memory is not Memory.UNKNOWN
+    before = regime_at(broken, 299)
+    assert before.memory is not Memory.UNKNOWN
+    names = broken["memory"].iloc[:300].tolist()
+    age = next(k for k, name in enumerate(reversed(names)) if name != names[-1]) - 1
+    assert (before.memory_bars, before.memory_s) == (age, 3600.0 * age)
+    assert (regime_at(broken, 300).memory_bars, regime_at(broken, 310).weather_s) == (0, 36_000.0)
     behind = broken.iloc[300 : 300 + 64]
     assert (behind["memory"] == Memory.UNKNOWN.value).all()
     assert (behind["weather"].iloc[:60] == Weather.UNKNOWN.value).all()

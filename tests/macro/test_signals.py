@@ -27,6 +27,8 @@ def regimes(
             "weather": [weather],
             "memory_bars": [ages[0]],
             "weather_bars": [ages[1]],
+            "memory_s": [3600.0 * ages[0]],
+            "weather_s": [3600.0 * ages[1]],
         }
     )
 

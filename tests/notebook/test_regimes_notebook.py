@@ -52,7 +52,10 @@ def test_a_hole_is_a_break_in_every_line(tmp_path: Path) -> None:
     assert len(filled) == 4, "plotly fills across a hole, so none may lie in a filled trace"
     assert all(np.isfinite(np.asarray(trace.y, dtype=float)).all() for trace in filled)
     assert len(RegimePicture(study, bars=500).interactive().data[-1].x) == 500
+    days = {trace.name: trace.y for trace in figure.data}["days of this memory"]
+    assert days[1_199] > 0 and np.isnan(days[hole]).all() and days[1_205] == 0, "time begins anew behind it"
     assert "by chance" in study._repr_html_()
+    assert "bars (" in study.facts()["now"]["memory"]
 
 
 def test_too_few_candles_are_refused() -> None:

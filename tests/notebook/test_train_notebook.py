@@ -19,7 +19,7 @@ def test_it_runs_on_the_sample_and_leaves_a_page_and_a_model(tmp_path: Path) -> 
     output = tmp_path / "train.ipynb"
     execute(NOTEBOOK, output, {"RUN_DIR": str(tmp_path)}, progress=False)
     page = output.with_suffix(".html").read_text()
-    assert page.count("<img") == page.count('src="data:image/png;base64,') == 3
+    assert page.count("<img") == page.count('src="data:image/png;base64,') == 4
     assert 'src="http' not in page
     facts = json.loads((tmp_path / "result.json").read_text())
     assert 0 <= facts["overfitting"] <= 1
@@ -30,6 +30,6 @@ def test_it_runs_on_the_sample_and_leaves_a_page_and_a_model(tmp_path: Path) -> 
     shown = [o for c in nbformat.read(output, as_version=4).cells for o in c.get("outputs", [])]
     assert {"application/vnd.plotly.v1+json", "image/png"} <= {k for o in shown for k in o.get("data", {})}
     manifest = read_manifest(tmp_path / "model")
-    assert manifest["trials"] == 3 + 5
+    assert manifest["trials"] == 3 + 7
     assert manifest["data"]["bars"] == 8_000
     assert load_model(tmp_path / "model", tuple(manifest["features"])).trees == manifest["trees"]

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from candle_samples import HOUR, START, random_candles, without
 
-from citadel_kit.errors import CandleError, ModelError
+from citadel_kit.errors import CandleError, ConfigError, ModelError
 from citadel_kit.io.store import read_candles
 from citadel_kit.macro.backtest import CostConfig
 from citadel_kit.macro.boosters import TrainConfig
+from citadel_kit.macro.cache import Cache
 from citadel_kit.macro.features import FeatureConfig, FeatureStream
 from citadel_kit.macro.labels import LabelConfig
 from citadel_kit.macro.regimes import RegimeConfig
@@ -92,6 +93,26 @@ def test_a_market_with_a_real_edge_is_traded_and_pays_after_costs() -> None:
     assert result.summary["t_stat"] > 2
     assert result.signal.side in {Side.BUY, Side.SELL}
     assert result.signal.fraction > 0
+
+
+def test_trades_may_be_left_at_the_barriers_of_their_labels() -> None:
+    eager = replace(CONFIG, signal=SignalConfig(neutral_band=0.02, random_band=0.02))
+    timed, placed = (run(momentum(), config=replace(eager, exits=exits)) for exits in ("time", "barriers"))
+    held, waited = placed.record.position, timed.record.position
+    assert held.min() == 0.0, "long only"
+    first = np.flatnonzero(held)[0]
+    assert first == np.flatnonzero(waited)[0], "entries are the same"
+    width = placed.labels.width[N - len(held) + first - 1]
+    bars = placed.candles.iloc[N - len(held) + first :]
+    inside = bars.iloc[: CONFIG.labels.horizon]
+    out = (inside["high"] / bars["open"].iloc[0] >= 1 + width) | (
+        inside["low"] / bars["open"].iloc[0] <= 1 - width
+    )
+    stays = int(out.to_numpy().argmax()) if out.any() else CONFIG.labels.horizon
+    made = placed.record.gross[first : first + stays + 1].sum() / held[first]
+    assert stays < CONFIG.labels.horizon and abs(made) == pytest.approx(width, rel=0.05)
+    with pytest.raises(ConfigError, match="neither"):
+        run(momentum(), config=replace(CONFIG, exits="hope"))
 
 
 def test_a_random_walk_shows_no_skill_and_is_left_alone() -> None:
@@ -199,6 +220,17 @@ def test_a_model_trained_before_gives_the_signal_of_its_own_cycle_and_of_later_c
     assert infer(frame, "1h", "BTC/USDT", now, result.model, config, veto="no").reason == "flat: no"
     with pytest.raises(ModelError, match="other features"):
         infer(frame, "1h", "BTC/USDT", now, result.model, MacroConfig())
+
+
+def test_cycles_that_share_a_cache_measure_once_and_say_the_same() -> None:
+    cache, frame, now = Cache(), random_candles(N), START.value + N * HOUR
+    other = replace(CONFIG, labels=LabelConfig(horizon=12, volatility_window=24))
+    for config in (CONFIG, other):
+        shared = run_macro(frame, "1h", "BTC/USDT", now, config, cache=cache)
+        alone = run(frame, config=config)
+        assert repr(shared.signal) == repr(alone.signal)
+        np.testing.assert_array_equal(shared.record.net, alone.record.net)
+    assert (cache.hits, cache.misses) == (2, 2)
 
 
 def test_just_behind_a_hole_the_regime_is_unknown_and_the_signal_flat() -> None:

@@ -39,30 +39,33 @@ class Line(NamedTuple):
 
 @compiled
 def _mean_std(x: Floats, window: int) -> tuple[Floats, Floats]:
+    """Each block is walked from both ends in one loop: two chains of sums keep the processor busier."""
     mean, std = np.full(len(x), np.nan), np.full(len(x), np.nan)
-    tail_mean, tail_squares = np.zeros(window), np.zeros(window)
+    tail_mean, tail_squares = np.zeros(window + 1), np.zeros(window + 1)
+    old_mean, old_squares = np.zeros(window + 1), np.zeros(window + 1)
     one_in = 1.0 / np.maximum(np.arange(window + 1), 1)  # a table: dividing takes longer than all the rest
     for start in range(0, len(x), window):
-        stop = min(start + window, len(x))
-        m, squares = 0.0, 0.0
-        for i in range(start, stop):
-            k = i - start + 1
-            step = x[i] - m
+        size = min(window, len(x) - start)
+        m, squares, tail_m, tail_s = 0.0, 0.0, 0.0, 0.0
+        for k in range(1, size + 1):
+            new, old = x[start + k - 1], x[start + size - k]
+            step = new - m
             m += step * one_in[k]
-            squares += step * (x[i] - m)
+            squares += step * (new - m)
+            step = old - tail_m
+            tail_m += step * one_in[k]
+            tail_s += step * (old - tail_m)
+            tail_mean[size - k], tail_squares[size - k] = tail_m, tail_s
+            i = start + k - 1
             if k == window:
                 mean[i], std[i] = m, np.sqrt(squares * one_in[window])
             elif start > 0:
-                apart, share = m - tail_mean[k], k * one_in[window]
-                mean[i] = tail_mean[k] + apart * share
-                joined = squares + tail_squares[k] + apart * apart * share * (window - k)
+                apart, share = m - old_mean[k], k * one_in[window]
+                mean[i] = old_mean[k] + apart * share
+                joined = squares + old_squares[k] + apart * apart * share * (window - k)
                 std[i] = np.sqrt(joined * one_in[window])
-        m, squares = 0.0, 0.0
-        for i in range(stop - 1, start - 1, -1):
-            step = x[i] - m
-            m += step * one_in[stop - i]
-            squares += step * (x[i] - m)
-            tail_mean[i - start], tail_squares[i - start] = m, squares
+        tail_mean, old_mean = old_mean, tail_mean
+        tail_squares, old_squares = old_squares, tail_squares
     return mean, std
 
 

@@ -21,16 +21,28 @@ wherever the window holds a NaN, and where nothing moves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import exp, lgamma, pi, sqrt
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.macro.indicators import Floats, by_run, compiled, rolling_mean_std, rolling_sum, strided_sum
+from citadel_kit.macro.indicators import (
+    Floats,
+    by_run,
+    compiled,
+    ratio,
+    rolling_mean_std,
+    rolling_sum,
+    strided_sum,
+)
 
 Ints = NDArray[np.int64]
+
+_STEPS: Final = 8
+_PIECE: Final = 8_192
 
 
 @by_run
@@ -40,13 +52,18 @@ def rolling_hurst(returns: Floats, window: int, scales: Sequence[int] | None = N
     Raises ConfigError for unusable scales.
     """
     chosen = _scales(scales, 8, (window + 1) // 4, window, "Use at least 63 bars")
-    out = _warming(len(returns), window)
-    for n, weight in zip(chosen.tolist(), _slope_weights(chosen), strict=True):
-        half = n // 2
-        blocks = (window - n) // half + 1
-        rest = _line_rest(returns, n)[n - 2 :]
-        _add_log(out[n - 2 :], strided_sum(rest, half, blocks) / blocks, 0.5 * weight)
-    return out
+    weights = _slope_weights(chosen)
+
+    def of(part: Floats) -> Floats:
+        out = np.zeros(len(part))
+        for n, weight in zip(chosen.tolist(), weights, strict=True):
+            half = n // 2
+            blocks = (window - n) // half + 1
+            rest = _line_rest(part, n)[n - 2 :]
+            _add_log(out[n - 2 :], strided_sum(rest, half, blocks) / blocks, 0.5 * weight)
+        return out
+
+    return _by_pieces(of, returns, window)
 
 
 @by_run
@@ -63,11 +80,16 @@ def rolling_hurst_rs(
     Raises ConfigError for unusable scales.
     """
     chosen = _scales(scales, 8, window // 2, window, "Use at least 32 bars")
-    out = _warming(len(returns), window)
-    for n, weight in zip(chosen.tolist(), _slope_weights(chosen), strict=True):
-        by_chance = expected_rescaled_range(n) / np.sqrt(n) if corrected else 1.0
-        _add_log(out, rescaled_range(returns, window, n, unbiased) / by_chance, weight)
-    return out
+    weights = _slope_weights(chosen)
+    by_chance = [expected_rescaled_range(n) / sqrt(n) if corrected else 1.0 for n in chosen.tolist()]
+
+    def of(part: Floats) -> Floats:
+        out = np.zeros(len(part))
+        for n, weight, expected in zip(chosen.tolist(), weights, by_chance, strict=True):
+            _add_log(out, rescaled_range(part, window, n, unbiased) / expected, weight)
+        return out
+
+    return _by_pieces(of, returns, window)
 
 
 @by_run
@@ -77,10 +99,20 @@ def rolling_hurst_lags(returns: Floats, window: int, lags: Sequence[int] | None 
     Raises ConfigError for unusable lags.
     """
     chosen = _scales(lags, 1, window // 16, window, "Use at least 32 bars", least=1)
-    out = _warming(len(returns), window)
-    for q, weight in zip(chosen.tolist(), _slope_weights(chosen), strict=True):
-        _add_log(out, rolling_mean_std(rolling_sum(returns, q), window - q + 1).std, weight)
-    return out
+    weights = _slope_weights(chosen)
+
+    def of(part: Floats) -> Floats:
+        out, moves, over = np.zeros(len(part)), part, 1
+        for q, weight in zip(chosen.tolist(), weights, strict=True):
+            if q == 2 * over:
+                moves = moves[over:] + moves[:-over]
+            elif q != over:
+                moves = rolling_sum(part, q)[q - 1 :]
+            _add_log(out[q - 1 :], rolling_mean_std(moves, window - q + 1).std, weight)
+            over = q
+        return out
+
+    return _by_pieces(of, returns, window)
 
 
 @by_run
@@ -90,13 +122,13 @@ def rescaled_range(returns: Floats, window: int, n: int, unbiased: bool = True) 
     if len(returns) < window:
         return out
     mean, std = rolling_mean_std(returns, n)
-    moves = std[n - 1 :] > 0.0
-    deviation = np.where(moves, std[n - 1 :] * np.sqrt(n / (n - unbiased)), 1.0)
-    ratios = np.where(moves, _range(returns, mean, n)[n - 1 :] / deviation, 0.0)
-    blocks = window // n
-    count = strided_sum(moves.astype(np.float64), n, blocks)
-    total = strided_sum(ratios, n, blocks)
-    out[n - 1 :] = np.where(count > 0.0, total / np.where(count > 0.0, count, 1.0), np.nan)
+    ratios, blocks = _rescaled(returns, mean, std * np.sqrt(n / (n - unbiased)), n)[n - 1 :], window // n
+    moving = ratios > 0.0
+    if moving.all():
+        out[n - 1 :] = strided_sum(ratios, n, blocks) / blocks
+    else:
+        count = strided_sum(moving.astype(np.float64), n, blocks)
+        out[n - 1 :] = ratio(strided_sum(ratios, n, blocks), count)
     out[: window - 1] = np.nan
     return out
 
@@ -161,46 +193,61 @@ def _line_rest(x: Floats, n: int) -> Floats:
 
 
 @compiled
-def _range(x: Floats, mean: Floats, n: int) -> Floats:
-    """Highest less lowest of the summed deviations from the mean, over the `n` values that end at each bar.
+def _rescaled(x: Floats, mean: Floats, deviation: Floats, n: int) -> Floats:
+    """Highest less lowest of the summed deviations from the mean, over the `n` values that end at each bar,
+    in units of `deviation`; 0 where that is 0.
 
-    A lane is a bar: the sums of neighbouring bars go side by side through the processor's wide registers.
+    A lane is a bar: the sums of neighbouring bars go side by side through the processor's wide registers,
+    and stay there for `_STEPS` of their values.
     """
-    out, lanes = np.full(len(x), np.nan), 128
+    out, lanes = np.full(len(x), np.nan), 256
     total, top, bottom = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for first in range(n - 1, len(x), lanes):
         used = min(lanes, len(x) - first)
         total[:], top[:], bottom[:] = 0.0, -np.inf, np.inf
-        centre = mean[first : first + used]
-        for k in range(first - n + 1, first + 1):
-            part = x[k : k + used]  # indexed from 0: an index that might be negative forbids wide registers
+        centre, oldest = mean[first : first + used], first - n + 1
+        for k in range(oldest, oldest + n // _STEPS * _STEPS, _STEPS):
+            part = x[k : k + used + _STEPS - 1]  # from 0: an index that might be negative forbids wide ones
+            for j in range(used):
+                t, high, low = total[j], top[j], bottom[j]
+                for i in range(_STEPS):
+                    t += part[j + i] - centre[j]
+                    high, low = t if t > high else high, t if t < low else low
+                total[j], top[j], bottom[j] = t, high, low
+        for k in range(oldest + n // _STEPS * _STEPS, first + 1):
+            part = x[k : k + used]
             for j in range(used):
                 t = total[j] + (part[j] - centre[j])
-                total[j] = t
-                top[j] = t if t > top[j] else top[j]
-                bottom[j] = t if t < bottom[j] else bottom[j]
+                total[j], top[j], bottom[j] = t, max(t, top[j]), min(t, bottom[j])
         for j in range(used):
-            out[first + j] = top[j] - bottom[j]
+            unit = deviation[first + j]
+            out[first + j] = (top[j] - bottom[j]) / unit if unit > 0.0 else 0.0
     return out
 
 
-@compiled
 def _add_log(out: Floats, x: Floats, weight: float) -> None:
-    """NaN where `x` is not above 0."""
-    for t in range(len(x)):
-        out[t] += weight * np.log(x[t]) if x[t] > 0.0 else np.nan
+    """By numpy, whose logarithm uses wide registers. Infinite, or no number, where `x` is not above 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ln = np.log(x)
+        ln *= weight
+        out += ln
+
+
+def _by_pieces(of: Callable[[Floats], Floats], returns: Floats, window: int) -> Floats:
+    """`of` the returns, piece by piece with the `window` - 1 bars before each: arrays that stay in the cache
+    cost a third of fresh ones as long as the series, whose pages the system has to find first."""
+    out, size = np.full(len(returns), np.nan), max(_PIECE, 4 * window)
+    for start in range(window - 1, len(returns), size):
+        rows = slice(start, min(start + size, len(returns)))
+        out[rows] = of(returns[start - window + 1 : rows.stop])[window - 1 :]
+    out[np.isinf(out)] = np.nan
+    return out
 
 
 def _slope_weights(scales: Ints) -> Floats:
     """What each scale's logarithm counts for in the least-squares slope on ln scale."""
     ln = np.log(scales.astype(np.float64))
     return np.asarray((ln - ln.mean()) / ((ln - ln.mean()) ** 2).sum(), dtype=np.float64)
-
-
-def _warming(bars: int, window: int) -> Floats:
-    out = np.zeros(bars)
-    out[: window - 1] = np.nan
-    return out
 
 
 def _scales(

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.macro.candles import Floats, Ints, columns_of, segments
+from citadel_kit.macro.candles import Floats, Ints, columns_of, segments, timeframe_ns
 from citadel_kit.macro.indicators import compiled, log_returns, ratio, rolling_mean_std
 from citadel_kit.macro.regimes.hurst import rolling_hurst
 from citadel_kit.macro.regimes.surrogate import Signs, surrogate_band
@@ -77,7 +77,8 @@ class RegimeModel:
     def frame(self, candles: pd.DataFrame, timeframe: str) -> pd.DataFrame:
         """Per bar: `hurst` and the thresholds `hurst_lower`, `hurst_upper` it is held against; `volatility`
         (annualised over 365 days), `volatility_ratio` to that of the history, `trend`; the names `memory` and
-        `weather`; and `memory_bars`, `weather_bars` since the name last changed, 0 on the bar of the switch.
+        `weather`; `memory_bars`, `weather_bars` since the name last changed, 0 on the bar of the switch, and
+        `memory_s`, `weather_s`, the same in seconds.
 
         The names depend on all bars of their segment, since they are held; the rest on its window alone.
         Behind a hole names and counts begin anew.
@@ -99,6 +100,8 @@ class RegimeModel:
         calm, stormy = (np.full(len(close), np.log(x)) for x in (config.calm_below, config.stormy_above))
         with np.errstate(divide="ignore"):  # nothing moves lately: calm
             weather = hold(np.log(relative), calm, stormy, np.log1p(config.volatility_margin))
+        ages = {"memory": bars_since_switch(memory), "weather": bars_since_switch(weather)}
+        bar_s = timeframe_ns(timeframe) / 1e9
         return {
             "hurst": hurst,
             "hurst_lower": lower,
@@ -108,8 +111,8 @@ class RegimeModel:
             "trend": trend_strength(returns, config.trend_window),
             "memory": _named(memory, _MEMORY),
             "weather": _named(weather, _WEATHER),
-            "memory_bars": bars_since_switch(memory),
-            "weather_bars": bars_since_switch(weather),
+            **{f"{name}_bars": bars for name, bars in ages.items()},
+            **{f"{name}_s": bars * bar_s for name, bars in ages.items()},
         }
 
     def _band(self, returns: Floats, part: slice) -> tuple[Floats, Floats, Floats]:
@@ -140,6 +143,10 @@ def regime_at(regimes: pd.DataFrame, row: int = -1) -> Regime:
         hurst=float(values["hurst"]),
         volatility=float(values["volatility"]),
         trend=float(values["trend"]),
+        memory_bars=int(values["memory_bars"]),
+        weather_bars=int(values["weather_bars"]),
+        memory_s=float(values["memory_s"]),
+        weather_s=float(values["weather_s"]),
     )
 
 
