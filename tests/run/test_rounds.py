@@ -1,0 +1,69 @@
+"""A round of reconciliation over a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from citadel_kit import clock
+from citadel_kit.io.broker import BrokerConfig
+from citadel_kit.io.journal import Journal
+from citadel_kit.run.bookkeeper import Bookkeeper
+from citadel_kit.run.rounds import Rounds
+from citadel_kit.types import (
+    Command,
+    CommandKind,
+    Instrument,
+    OrderIntent,
+    OrderReport,
+    ReportKind,
+    Side,
+    VenueOrder,
+    VenueTrade,
+)
+
+COIN = Instrument(venue="v", symbol="A/B", venue_symbol="AB", price_decimals=2, qty_decimals=3)
+
+
+class LateBroker:
+    """Its order has filled 30 of 50 in two trades, and it has told of neither."""
+
+    venue, config = "v", BrokerConfig()
+
+    def __init__(self, now_ns: int) -> None:
+        self.noted: list[tuple[str, int, str, int]] = []
+        self._order = VenueOrder("ck000001-p1-1", "77", "A/B", 1, 100, 50, 30, True, now_ns)
+        self._trades = [
+            VenueTrade(trade_id, "77", "", "A/B", 1, 100, qty, True, 0.0, now_ns)
+            for trade_id, qty in (("t1", 10), ("t2", 20))
+        ]
+
+    async def open_orders(self) -> list[VenueOrder]:
+        return [self._order]
+
+    async def order(self, symbol: str, name: str) -> VenueOrder:
+        return self._order
+
+    async def trades(self, symbol: str, since_ns: int) -> list[VenueTrade]:
+        return self._trades
+
+    def note(self, parent_id: str, order_id: int, trade_id: str, qty: int) -> None:
+        self.noted.append((parent_id, order_id, trade_id, qty))
+
+
+def test_a_broker_is_told_of_the_fills_that_a_round_books(tmp_path: Path) -> None:
+    now_ns = clock.now_ns()
+    broker: Any = LateBroker(now_ns)
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start_run("ck000001", "main", "TEST", now_ns)
+        intent = OrderIntent(venue="v", symbol="A/B", side=Side.BUY, qty=50, forced=True)
+        journal.intent("p1", intent, COIN, {}, now_ns)
+        journal.command("p1", Command(CommandKind.PLACE, 1, 1, 100, 50, 0), now_ns)
+        journal.report("p1", OrderReport(ReportKind.ACK, 1, now_ns, 100, 50, 0, False, 0), "", "77")
+        rounds = Rounds(broker, Bookkeeper(journal, lambda *_: None), ["ck000001"], {"A/B": COIN})
+        _, said = asyncio.run(rounds.once(lambda: {"ck000001-p1-1"}))
+        assert [(r.qty, r.filled) for _, _, r in said if r.kind == ReportKind.FILL] == [(10, 10), (20, 30)]
+        assert broker.noted == [("p1", 1, "t1", 10), ("p1", 1, "t2", 20)]
+        _, said = asyncio.run(rounds.once(lambda: {"ck000001-p1-1"}))
+        assert not [r for _, _, r in said if r.kind == ReportKind.FILL] and len(broker.noted) == 2
