@@ -34,7 +34,7 @@ from citadel_kit.exchange.dialects.binance import Limits, set_limits
 from citadel_kit.exchange.local import LocalExchange
 from citadel_kit.io.journal.schema import connect_readonly
 from citadel_kit.micro.matching import UNIT
-from citadel_kit.types import FIRST_STOP_ID
+from citadel_kit.types import FIRST_STOP_ID, Side
 
 ROOT = Path(__file__).resolve().parents[1]
 AGREE_S = 20.0
@@ -120,6 +120,8 @@ class Truth(NamedTuple):
     """Quantity by trade id."""
     position: int
     """What the account has more of the base asset than at first, in quantity units."""
+    odd: int
+    """Fees that are no whole number of them: each is booked as the next larger one."""
 
 
 class Booked(NamedTuple):
@@ -153,6 +155,7 @@ class Judge:
                 [o.client_id for o in engine.open_orders("main") if o.client_id not in self.strangers],
                 {str(t.trade_id): t.qty for t in engine.trades("main") if t.client_id not in self.strangers},
                 round((self._base_units() - self._first) / unit),
+                sum(t.commission % unit > 0 for t in engine.trades("main") if t.side == Side.BUY),
             )
 
         return self._exchange.call(now)
@@ -194,7 +197,7 @@ class Judge:
             found += [
                 f"position of the {who}: {n}, the venue's {truth.position}"
                 for who, n in there.items()
-                if n != truth.position
+                if abs(n - truth.position) > truth.odd
             ]
         return found
 

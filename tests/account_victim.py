@@ -107,7 +107,8 @@ def trade(kit: HybridConnector, draw: random.Random) -> None:
             intent = drill(draw.choice(["BUY", "SELL"]), shown, instrument, draw.choice([60, 500, 5_000]))
             kit.submit(
                 intent, deadline_s=draw.choice([0.05, 0.2, 1.0]),
-                on_deadline=draw.choice(["take", "take", "cancel"]), stop_bps=draw.choice([2, 4, 30, 300]), exit_after_s=draw.choice([0, 0, 0.3]),
+                on_deadline=draw.choice(["take", "take", "cancel"]),
+                stop_bps=draw.choice([2, 4, 30, 300]), exit_after_s=draw.choice([0, 0, 0.3]),
             )  # fmt: skip
         elif 0.5 < what < 0.7 and entries:
             kit.close_position(draw.choice(entries))

@@ -152,7 +152,6 @@ class Account:
         Raises LeaseHeld where another engine trades this account, JournalError, ConfigError for keys that a
         venue doesn't take, VenueUnreachable, and EngineClosed naming what `settle_s` did not explain.
         """
-        self._engine, self._outbox, self._after = engine, outbox, after
         engine.block("the account is being reconciled")
         now_ns = clock.now_ns()
         self.journal_path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +161,7 @@ class Account:
         except BaseException:
             self._journal.close()
             raise
+        self._engine, self._outbox, self._after = engine, outbox, after
         try:
             self._journal.start_run(self._lease.prefix, self.name, self.mode, now_ns)
             self._brakes = Brakes(self.name, self._journal, self._lease, engine)

@@ -154,3 +154,15 @@ def test_a_post_only_order_that_ends_in_the_stream() -> None:
 )
 def test_only_the_venues_clear_no_is_a_refusal(error: Exception, reason: RejectReason | None) -> None:
     assert refusal(error, ("Post only order",)) == reason
+
+
+def test_the_venues_id_is_known_when_the_ack_is_told() -> None:
+    """So that it is journalled with it: by it alone some venues' trades are ours."""
+    order = Tracked(
+        parent_id="p1", order_id=1, client_id="ck-p1-1", symbol="BTC/USDT", side=1, price=500, qty=QTY
+    )
+    told: list[str] = []
+    tracker = Tracker(lambda *_: told.append(order.venue_order_id), lambda *_: None)
+    tracker.add(order)
+    tracker.on_order(seen(0, alive=True), 1)
+    assert told == ["77"]

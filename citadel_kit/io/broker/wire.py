@@ -121,7 +121,7 @@ def seen(cap: Capabilities, instrument: Instrument, row: Mapping[str, Any]) -> S
         symbol=instrument.symbol,
         client_id=cap.own_id(row.get("clientOrderId") or ""),
         venue_order_id=str(row.get("id") or ""),
-        price=_units(row.get("price"), instrument.price_decimals),
+        price=_limit_price(row, instrument.price_decimals),
         qty=_units(row.get("amount"), instrument.qty_decimals),
         filled=_units(row.get("filled"), instrument.qty_decimals),
         alive=status in _ALIVE,
@@ -133,14 +133,14 @@ def seen(cap: Capabilities, instrument: Instrument, row: Mapping[str, Any]) -> S
 
 def venue_order(cap: Capabilities, instrument: Instrument | None, row: Mapping[str, Any]) -> VenueOrder:
     """`instrument`: None of a symbol whose scale is not known."""
-    price, qty, filled = (row.get(name) if instrument else None for name in ("price", "amount", "filled"))
+    qty, filled = (row.get(name) if instrument else None for name in ("amount", "filled"))
     decimals = (instrument.price_decimals, instrument.qty_decimals) if instrument else (0, 0)
     return VenueOrder(
         client_id=cap.own_id(row.get("clientOrderId") or ""),
         venue_order_id=str(row.get("id") or ""),
         symbol=instrument.symbol if instrument else str(row.get("symbol") or ""),
         side=int(_side(row)),
-        price=_units(price, decimals[0]),
+        price=_limit_price(row, decimals[0]) if instrument else 0,
         qty=_units(qty, decimals[1]),
         filled=_units(filled, decimals[1]),
         alive=row.get("status") in _ALIVE,
@@ -201,6 +201,17 @@ def _side(row: Mapping[str, Any]) -> Side:
 
 def _text(units: int, decimals: int) -> str:
     return format(Decimal(units).scaleb(-decimals), "f")
+
+
+def _limit_price(row: Mapping[str, Any], decimals: int) -> int:
+    """0 where it has none: to a stop at market that has filled ccxt gives its average price, which may lie
+    between two prices."""
+    try:
+        return _units(row.get("price"), decimals)
+    except ValueError:
+        if row.get("price") == row.get("average"):
+            return 0
+        raise
 
 
 def _units(text: str | None, decimals: int) -> int:
