@@ -38,7 +38,7 @@ def view(snapshot: MicroSnapshot, signal: MacroSignal | None, verdict: Verdict |
     """
     if snapshot.mode not in MODES:
         raise ConfigError("mode", f"{snapshot.mode!r} is unknown", f"Use one of {', '.join(MODES)}")
-    orders = sorted(snapshot.orders, key=lambda order: (order.finished_ns > 0, -order.submitted_ns))
+    orders = sorted(snapshot.orders, key=lambda o: (o.finished_ns > 0 and not o.plan, -o.submitted_ns))
     return {
         "symbol": snapshot.symbol,
         "mode": snapshot.mode,
@@ -137,7 +137,7 @@ def _order(order: OrderView) -> View:
         "purpose": order.purpose.name,
         "forced": order.forced,
         "status": order.status,
-        "note": order.note,
+        "note": f"{order.note} · {order.plan}" if order.plan else order.note,
         "qty": _number(order.qty),
         "filled": _number(order.filled),
         "remaining": _number(order.remaining),

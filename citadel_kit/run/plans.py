@@ -106,9 +106,9 @@ class Plans:
         return self._plans.get(parent_id)
 
     def says(self, parent_id: str) -> str:
-        """One line; empty where there is no plan."""
+        """One line; empty where nothing is open."""
         plan = self._plans.get(parent_id)
-        if plan is None:
+        if plan is None or position.position(plan.state) <= 0:
             return ""
         if not plan.said:
             plan.said = position.describe(plan.entry.instrument, plan.config, plan.state)

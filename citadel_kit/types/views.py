@@ -138,7 +138,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     finished_ns: int
     """0 while it works."""
     plan: str = ""
-    """Of an entry: what its exit plan has open, and who guards it; empty where there is none."""
+    """Of an entry: what is open of it, and who guards that; empty where nothing is."""
 
 
 class MicroSnapshot(msgspec.Struct, frozen=True, gc=False):

@@ -123,3 +123,15 @@ def test_a_venue_that_appears_later_gets_a_series_of_its_own() -> None:
     kept = history.plain()
     assert kept["names"] == [GLOBAL, "a", "b"]
     assert [p["imbalance"][1:] for p in kept["points"]] == [[0.1], [0.1, 0.2], [None, 0.2]]
+
+
+def test_an_order_whose_position_is_open_stays_in_sight_and_says_who_guards_it() -> None:
+    plan = "0.5 open: guarded only while the engine runs"
+    old = replace(order(), parent_id="p0", submitted_ns=1, finished_ns=2, status="filled", plan=plan)
+    newer = [
+        replace(order(), parent_id=f"p{i}", submitted_ns=10 + i, finished_ns=20 + i, status="filled", plan="")
+        for i in range(1, 12)
+    ]
+    shown = view(market(orders=(old, *newer)), None, None)["orders"]
+    assert shown[0]["id"] == "p0" and shown[0]["note"].endswith(f"· {plan}")
+    assert all(" · " not in row["note"] for row in shown[1:])
