@@ -74,9 +74,10 @@ def say(text: str) -> None:
 
 
 def hear() -> str:
-    """A line; empty at the end. Read byte by byte: what follows may be for another process."""
+    """A line, with its end; empty when there are no more. Read byte by byte: what follows may be for another
+    process."""
     line = b""
-    while (byte := os.read(0, 1)) not in {b"", b"\n"}:
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
         line += byte
     return line.decode()
 
@@ -130,7 +131,7 @@ def live(venue: Venue) -> None:
     draw = random.Random(venue.seed)
     with HybridConnector(venue.driver()) as kit:
         say("started")
-        while (told := hear()) != "go":
+        while (told := hear()) != "go\n":
             if not told:
                 return
             if told.startswith("buy "):
@@ -145,7 +146,7 @@ def main() -> None:
     ladder.warm_up()
     flow.warm_up()
     while line := hear():
-        if line in {"go", "look"}:  # the engine it was meant for was dead before it heard it
+        if not line.startswith("{"):  # the engine it was meant for was dead before it had heard all of it
             continue
         assert threading.active_count() == 1
         child = os.fork()
