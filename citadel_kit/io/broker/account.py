@@ -9,6 +9,7 @@ from citadel_kit import settings
 from citadel_kit.clock import MILLISECOND
 from citadel_kit.errors import ConfigError
 from citadel_kit.io.broker.capabilities import Capabilities
+from citadel_kit.io.broker.pace import urgent
 from citadel_kit.io.broker.track import Seen, Tracked
 from citadel_kit.io.broker.wire import Rate, price_text, qty_text, seen, venue_order, venue_trade
 from citadel_kit.micro.chase import Amend
@@ -78,9 +79,9 @@ class Account:
             params = {self._cap.cancel_param: self._cap.wire_id(order.client_id)}
         elif not venue_id:
             venue_id = await self._venue_id(order)
-        return self._answer(
-            order, await self._client.cancel_order(venue_id or None, self._name(order), params)
-        )
+        with urgent():
+            row = await self._client.cancel_order(venue_id or None, self._name(order), params)
+        return self._answer(order, row)
 
     async def amend(self, order: Tracked, command: Command) -> Seen:
         """To the total quantity and price of `command`."""

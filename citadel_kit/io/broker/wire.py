@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from citadel_kit.clock import MILLISECOND
 from citadel_kit.errors import ConfigError
 from citadel_kit.io.broker.capabilities import Capabilities
+from citadel_kit.io.broker.pace import Pace
 from citadel_kit.io.broker.track import Seen
 from citadel_kit.io.keys import Keys
 from citadel_kit.types import Instrument, RejectReason, Side, VenueOrder, VenueTrade
@@ -58,6 +59,7 @@ def make_client(
     client.apiKey, client.secret = keys.key.reveal(), keys.secret.reveal()
     client.password = keys.password.reveal() or None
     client.has["fetchCurrencies"] = False  # needs more rights than trading does
+    client.throttler = Pace(client.rateLimit)
     client.streaming = {**(client.streaming or {}), "keepAlive": _KEEPALIVE_MS}
     client.timeout_on_exit = 0
     client.logger = logger = _quiet_logger(cap.venue, keys)
