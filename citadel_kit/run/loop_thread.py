@@ -4,14 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import sys
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from citadel_kit.errors import EngineClosed
 from citadel_kit.io.loops import new_loop
 
 T = TypeVar("T")
+
+
+SWITCH_S: Final = 0.0005
+"""How long a thread that runs Python may keep the interpreter's lock from one that asks for it, while a loop
+lives; Python's own is 5 ms. A loop gives the lock away at every system call, some ten times until a cancel
+has left: beside a busy cell that was 50 to 100 ms. The cell is cut short only while somebody waits."""
+
+
+class _SwitchInterval:
+    """It is the whole process's, so it is given back with the last loop, unless somebody else has set it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loops = 0
+        self._usual_s = self._set_s = 0.0
+
+    def loop_begins(self) -> None:
+        with self._lock:
+            self._loops += 1
+            if self._loops == 1:
+                self._usual_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(SWITCH_S, self._usual_s))
+                self._set_s = sys.getswitchinterval()
+
+    def loop_ends(self) -> None:
+        with self._lock:
+            self._loops -= 1
+            if self._loops == 0 and sys.getswitchinterval() == self._set_s:
+                sys.setswitchinterval(self._usual_s)
+
+
+_switching: Final = _SwitchInterval()
 
 
 class LoopThread:
@@ -86,9 +119,11 @@ class LoopThread:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
+        _switching.loop_begins()
         try:
             self._loop.run_forever()
         finally:
+            _switching.loop_ends()
             # What was called while the loop stopped must hear that it did, or its caller waits for ever.
             for _ in range(3):
                 for task in asyncio.all_tasks(self._loop):
