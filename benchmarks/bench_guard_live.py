@@ -11,7 +11,9 @@ entries rest on the book. There are two kinds of trips:
 `sent`: until the last of the five CANCELs was executed at the exchange. `confirmed`: until the engine has the
 exchange's word for each. The bar: 50 ms until the last CANCEL.
 
-    python benchmarks/bench_guard_live.py [trips of each kind, 50]
+    python benchmarks/bench_guard_live.py [trips of each kind, 50] [usual]
+
+With `usual` threads change as in any Python, after 5 ms, and not as `run.loop_thread` has it.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from citadel_kit.exchange.local import LocalExchange
 from citadel_kit.io.keys import Keys
 from citadel_kit.micro.guard import GuardConfig, GuardStep
 from citadel_kit.micro.limits import Limits
+from citadel_kit.run import loop_thread
 from citadel_kit.run.account import Account
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.entry import drill
@@ -90,7 +93,7 @@ def _watch(here: LocalExchange, sent: OrderedDict[int, int], cancels: list[int])
         finally:
             cancels.append(time.monotonic_ns())
 
-    web.WebSocketResponse.send_str = said  # type: ignore[method-assign]
+    web.WebSocketResponse.send_str = said  # type: ignore[method-assign, assignment]
     venue.cancel = cancelled  # type: ignore[method-assign]
 
 
@@ -110,7 +113,7 @@ class Probe:
     def __init__(self, kit: HybridConnector) -> None:
         self._engine = engine = kit._engine
         self._frame, self._report = engine.frame, engine.report
-        engine.frame, engine.report = self.frame, self.report  # type: ignore[method-assign]
+        engine.frame, engine.report = self.frame, self.report  # type: ignore[method-assign, assignment]
         self.tripped = threading.Event()
         self.done = threading.Event()
         self.tripped_ns = self.done_ns = self.crc = 0
@@ -266,6 +269,8 @@ def told(title: str, values: list[float]) -> str:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    if "usual" in sys.argv:
+        loop_thread.SWITCH_S = sys.getswitchinterval()  # type: ignore[misc]
     context = multiprocessing.get_context("spawn")
     pipe, theirs = context.Pipe()
     process = context.Process(target=exchange, args=(theirs,), daemon=True)
