@@ -229,7 +229,7 @@ def play(
         broker._client.enableRateLimit = throttle
         world = World(exchange, broker, told, prefix)
         try:
-            async with asyncio.timeout(12):
+            async with asyncio.timeout(60):  # a busy machine can be that slow
                 await scenario(world)
         finally:
             await broker.close()

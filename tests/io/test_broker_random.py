@@ -106,7 +106,7 @@ async def _parent(world: World, parent: str, rng: random.Random) -> int:
 
 async def _finish(world: World, parent: str, order_id: int) -> None:
     """Until the order's end is known: cancel it if it lives, ask for it if that is unknown."""
-    for _ in range(60):
+    for _ in range(300):
         if _ended(world, parent, order_id):
             return
         world.send(cancel(order_id), parent)
