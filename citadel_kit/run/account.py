@@ -21,9 +21,10 @@ from citadel_kit.io.journal import Journal
 from citadel_kit.io.keys import Keys, load_keys
 from citadel_kit.io.lease import Lease
 from citadel_kit.io.rest import apart
+from citadel_kit.micro.limits import Budget
+from citadel_kit.run.abilities import abilities, budgets
 from citadel_kit.run.bookkeeper import Bookkeeper
 from citadel_kit.run.brakes import Brakes
-from citadel_kit.run.options import Abilities
 from citadel_kit.run.outbox import Item, NewParent, Outbox, SendCommand
 from citadel_kit.run.reconcile import Reconciliation
 from citadel_kit.run.resume import open_plans
@@ -137,10 +138,11 @@ class Account:
 
     def outbox(self) -> Outbox:
         """The engine's broker."""
-        rows = {venue: capabilities(venue) for venue in self._keys}
-        return Outbox(
-            {venue: Abilities(row.stops, row.stop_at_market, row.amend) for venue, row in rows.items()}
-        )
+        return Outbox(abilities(self._keys))
+
+    def budgets(self) -> dict[str, Budget]:
+        """Of requests about orders, by venue."""
+        return budgets(self._keys)
 
     # --- life ---
 

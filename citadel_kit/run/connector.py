@@ -57,8 +57,9 @@ class HybridConnector(EngineHost):
     again. Use it as a context manager, or call `close()`; at exit it closes itself. Closing cancels every
     working order first.
 
-    `fees` are those of each venue; without them its published first tier. Of an UNVERIFIED venue nothing
-    counts but with `verified_only=False`, in `quotes` for the global quote, in `gate` for entries.
+    `fees` are those of each venue; without them its published first tier. `budgets`: requests about orders
+    that a venue allows; without them the account's. Of an UNVERIFIED venue nothing counts but with
+    `verified_only=False`, in `quotes` for the global quote, in `gate` for entries.
 
     `record`: a new file for every input of the engine, and what it decided, for `run.inputs.replay_inputs`.
     """
@@ -81,6 +82,7 @@ class HybridConnector(EngineHost):
     ) -> None:
         self.mode = driver.mode
         self.instruments: Mapping[str, Instrument] = {i.venue: i for _, i in driver.feeds}
+        allowed = driver.budgets if budgets is None else budgets
         configs = session or SessionConfig(), gate or GateConfig(), guard or GuardConfig()
         self._log = None if record is None else RecordWriter(record)
         make = Engine if self._log is None else partial(RecordedEngine, self._log)
@@ -92,7 +94,12 @@ class HybridConnector(EngineHost):
                 )
             ),
             fees or {venue: driver.fees.get(venue) or settings.fees(venue) for venue in self.instruments},
-            EngineConfig(*configs, quotes or QuoteConfig(), limits=limits or Limits(), budgets=budgets or {}),
+            EngineConfig(
+                *configs,
+                quotes or QuoteConfig(),
+                limits=limits or Limits(),
+                budgets=driver.budgets if budgets is None else budgets,
+            ),
             mode=driver.mode,
             feed_shows_our_orders=driver.feed_shows_our_orders,
             conversions=driver.conversions,

@@ -80,6 +80,7 @@ class LiveDriver:
         self._account, self._outbox = account, None if account is None else account.outbox()
         self.mode = "PAPER" if account is None else account.mode
         self.feed_shows_our_orders = account is not None
+        self.budgets = {} if account is None else account.budgets()
         self._ccxt = {feed.venue: feed for feed in venues if isinstance(feed, CcxtFeed)}
         self._at = {v: (at or {}).get(v) or endpoints(v) for v in names if v not in self._ccxt}
         wanted = _wanted(names, symbol, conversions or {})

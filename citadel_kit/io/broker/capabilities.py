@@ -39,6 +39,9 @@ class Capabilities:
     stop_at_market: bool = True
     dead_man: bool
     """Is there a switch that cancels every order of the account when we fall silent?"""
+    requests_per_s: float
+    """About orders, that we allow ourselves; a part of what the venue publishes."""
+    requests_at_once: int
     id_pattern: str
     """What a client order id may be."""
     id_param: str = "clientOrderId"
@@ -101,11 +104,14 @@ _TABLE: Final = (
         post_only_by_stream=False,
         stops=True,
         dead_man=False,
+        requests_per_s=8.0,
+        requests_at_once=40,
         id_pattern=r"[A-Za-z0-9:/_.-]{1,36}",
         lost_s=0.0,
         source="binance-spot-api-docs rest-api.md: order/amend/keepPriority lowers the quantity only; a new"
         " price is cancelReplace, two orders; LIMIT_MAKER is refused with -2010; newClientOrderId;"
-        " recvWindow. Stops: STOP_LOSS(_LIMIT). ccxt has no cancelAllOrdersAfter for spot",
+        " recvWindow. Stops: STOP_LOSS(_LIMIT). ccxt has no cancelAllOrdersAfter for spot."
+        " Orders: 100 orders in 10 s",
     ),
     Capabilities(
         venue="bybit",
@@ -117,6 +123,8 @@ _TABLE: Final = (
         acks_in_answer=False,
         stops=False,
         dead_man=True,
+        requests_per_s=10.0,
+        requests_at_once=10,
         id_pattern=r"[A-Za-z0-9_-]{1,36}",
         find="lists",
         find_lists=("fetch_open_orders", "fetch_canceled_and_closed_orders"),
@@ -126,7 +134,8 @@ _TABLE: Final = (
         lost_s=0.0,
         source="Bybit v5: order/amend, confirmed by the order stream; amend-order (FIX): quantity down keeps"
         " the place; rejectReason EC_PostOnlyWillTakeLiquidity; orderLinkId up to 36;"
-        " disconnected-cancel-all. A spot stop becomes another order when triggered [MEM]: not used",
+        " disconnected-cancel-all. A spot stop becomes another order when triggered [MEM]: not used."
+        " Orders: 20 orders a second [MEM]",
     ),
     Capabilities(
         venue="okx",
@@ -138,12 +147,15 @@ _TABLE: Final = (
         acks_in_answer=False,
         stops=False,
         dead_man=True,
+        requests_per_s=20.0,
+        requests_at_once=40,
         id_pattern=r"[A-Za-z0-9]{1,32}",
         lost_s=30.0,
         wants_password=True,
         source="OKX v5: amend-order; place in the queue not documented, assumed lost [MEM]; post-only ends"
         " with cancelSource 31; clOrdId 1 to 32 letters and digits; requests older than 30 s are refused"
-        " [MEM]; cancel-all-after. Its stops are algo orders, which place another order when triggered",
+        " [MEM]; cancel-all-after. Its stops are algo orders, which place another order when triggered."
+        " Orders: 60 orders in 2 s",
     ),
     Capabilities(
         venue="kraken",
@@ -155,6 +167,8 @@ _TABLE: Final = (
         acks_in_answer=False,
         stops=True,
         dead_man=True,
+        requests_per_s=1.0,
+        requests_at_once=10,
         id_pattern=r"[A-Za-z0-9-]{1,18}",
         find="lists",
         find_lists=("fetch_open_orders", "fetch_closed_orders"),
@@ -163,7 +177,8 @@ _TABLE: Final = (
         lost_s=60.0,
         source="Kraken spot: AmendOrder keeps ids and fills, and the place where possible; EOrder:Post only"
         " order; cl_ord_id: free text up to 18; a matching deadline is at most 60 s; CancelAllOrdersAfter;"
-        " stop-loss and stop-loss-limit",
+        " stop-loss and stop-loss-limit."
+        " Orders: a counter of 60 to 125 that falls by 1 to 3.75 a second, young cancels cost up to 8 [MEM]",
     ),
     Capabilities(
         venue="coinbase",
@@ -175,6 +190,8 @@ _TABLE: Final = (
         stops=True,
         stop_at_market=False,
         dead_man=False,
+        requests_per_s=15.0,
+        requests_at_once=15,
         id_pattern=r"[A-Za-z0-9-]{1,36}",
         id_param="client_order_id",
         find="lists",
@@ -184,7 +201,8 @@ _TABLE: Final = (
         lost_s=120.0,
         source="Coinbase Advanced: orders/edit, GTC limit only, price and size together; its place in the"
         " queue is not documented, assumed lost [MEM]; INVALID_LIMIT_PRICE_POST_ONLY [MEM]; stop_limit; a"
-        " request's token lives for 120 s; ccxt has neither watchMyTrades nor cancelAllOrdersAfter",
+        " request's token lives for 120 s; ccxt has neither watchMyTrades nor cancelAllOrdersAfter."
+        " Orders: 30 private requests a second [MEM]",
     ),
 )
 _BY_VENUE: Final = {row.venue: row for row in _TABLE}
