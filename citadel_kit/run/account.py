@@ -267,13 +267,10 @@ class Account:
         places = _places(item.command)
         opens = not isinstance(item.command, StopCommand) and self._the_engine.orders.opens(item.parent_id)
         held = places and self._brakes.hold(opens=opens)
-        if held or (not self._write_ahead(item) and places):
+        if held or (not self._brakes.written(lambda: self._books.command(item)) and places):
             self._refuse(item)
         else:
             self._brokers[item.venue].send(item.venue, item.parent_id, item.command, item.now_ns)
-
-    def _write_ahead(self, item: SendCommand) -> bool:
-        return self._brakes.written(lambda: self._books.command(item))
 
     def _refuse(self, item: SendCommand) -> None:
         """It never left. Told in a later step: the engine is in the middle of one."""

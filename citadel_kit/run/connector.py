@@ -98,7 +98,7 @@ class HybridConnector(EngineHost):
                 *configs,
                 quotes or QuoteConfig(),
                 limits=limits or Limits(),
-                budgets=driver.budgets if budgets is None else budgets,
+                budgets=allowed,
             ),
             mode=driver.mode,
             feed_shows_our_orders=driver.feed_shows_our_orders,
