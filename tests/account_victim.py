@@ -34,8 +34,8 @@ from citadel_kit.run.entry import drill
 from citadel_kit.run.live import LiveDriver
 from citadel_kit.venues import Endpoints
 
-QUICK = AccountConfig(settle_s=30.0, every_s=1.0, end_s=5.0, broker=BrokerConfig(0.5, 0.5, 0.1))
-"""A request is given up after half a second, and is believed to have no effect half a second later."""
+QUICK = AccountConfig(settle_s=30.0, every_s=1.0, end_s=5.0, broker=BrokerConfig(1.0, 0.5, 0.1))
+"""A request is given up after a second, and is believed to have no effect half a second later."""
 
 
 class Venue(NamedTuple):

@@ -230,15 +230,7 @@ class Account:
         until_ns = clock.now_ns() + int(self._config.settle_s * clock.SECOND)
         self._names = (f"r{number}" for number in count(1))
         for venue, rounds in self._rounds.items():
-            while True:
-                result, _ = await rounds.once(None)
-                if result.settled:
-                    break
-                if clock.now_ns() > until_ns:
-                    left = "; ".join([*result.problems, *result.waiting]) or "orders that would not go"
-                    what = f"{venue} and the journal {self.journal_path} don't agree: {left}"
-                    raise EngineClosed(f"nothing is traded on {self.name!r}: {what}")
-                await asyncio.sleep(self._config.broker.wait_s)
+            result = await rounds.settle(until_ns, self._config.broker.wait_s)
             self._note_foreign(venue, result)
             self._resume(venue, result)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import count
 
 from citadel_kit import clock
-from citadel_kit.errors import CitadelError
+from citadel_kit.errors import CitadelError, EngineClosed, VenueUnreachable
 from citadel_kit.io.broker import CcxtBroker
 from citadel_kit.io.journal import OwnOrder
 from citadel_kit.run.bookkeeper import Bookkeeper, Known
@@ -85,6 +86,22 @@ class Rounds:
         for found in result.cancel:
             self._cancel(found)
         return result, said
+
+    async def settle(self, until_ns: int, wait_s: float) -> Reconciliation:
+        """Rounds of the start, until one has nothing left to do; an answer that does not come is asked for
+        again. Raises EngineClosed naming what is not explained at `until_ns`, and JournalError."""
+        while True:
+            try:
+                result, _ = await self.once(None)
+                if result.settled:
+                    return result
+                left = "; ".join([*result.problems, *result.waiting]) or "orders that would not go"
+            except VenueUnreachable as error:
+                left = error.problem
+            if clock.now_ns() > until_ns:
+                what = f"{self._broker.venue} and the journal {self._journal.path} don't agree: {left}"
+                raise EngineClosed(f"nothing is traded: {what}")
+            await asyncio.sleep(wait_s)
 
     def take_over(self, found: Found, parent_id: str, order_id: int, own: OwnOrder | None) -> None:
         """A broker's order from now on, under this run's parent and number."""

@@ -6,7 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from citadel_kit import clock
+from citadel_kit.errors import EngineClosed, VenueUnreachable
 from citadel_kit.io.broker import BrokerConfig
 from citadel_kit.io.journal import Journal
 from citadel_kit.run.bookkeeper import Bookkeeper
@@ -67,3 +70,28 @@ def test_a_broker_is_told_of_the_fills_that_a_round_books(tmp_path: Path) -> Non
         assert broker.noted == [("p1", 1, "t1", 10), ("p1", 1, "t2", 20)]
         _, said = asyncio.run(rounds.once(lambda: {"ck000001-p1-1"}))
         assert not [r for _, _, r in said if r.kind == ReportKind.FILL] and len(broker.noted) == 2
+
+
+class DeafBroker(LateBroker):
+    """Has no orders, and says so the third time it is asked."""
+
+    asked = 0
+
+    async def open_orders(self) -> list[VenueOrder]:
+        self.asked += 1
+        if self.asked < 3:
+            raise VenueUnreachable("v", "no answer")
+        return []
+
+
+def test_the_start_asks_again_what_was_not_answered(tmp_path: Path) -> None:
+    now_ns = clock.now_ns()
+    broker: Any = DeafBroker(now_ns)
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start_run("ck000001", "main", "TEST", now_ns)
+        rounds = Rounds(broker, Bookkeeper(journal, lambda *_: None), ["ck000001"], {"A/B": COIN})
+        with pytest.raises(EngineClosed, match=r"j\.db don't agree: no answer"):
+            asyncio.run(rounds.settle(now_ns, 0.0))
+        assert broker.asked == 1
+        assert asyncio.run(rounds.settle(clock.now_ns() + 5 * clock.SECOND, 0.0)).settled
+        assert broker.asked == 3
