@@ -21,8 +21,8 @@ from citadel_kit.io.journal import Journal
 from citadel_kit.io.keys import Keys, load_keys
 from citadel_kit.io.lease import Lease
 from citadel_kit.io.rest import apart
-from citadel_kit.micro.limits import Budget
-from citadel_kit.run.abilities import abilities, budgets
+from citadel_kit.micro.limits import Limits
+from citadel_kit.run.abilities import abilities
 from citadel_kit.run.bookkeeper import Bookkeeper
 from citadel_kit.run.brakes import Brakes
 from citadel_kit.run.outbox import Item, NewParent, Outbox, SendCommand
@@ -81,9 +81,10 @@ class Account:
         mode: str,
         journal: Path | str = JOURNAL,
         at: Mapping[str, Mapping[str, Any]] | None = None,
+        limits: Limits | None = None,
         config: AccountConfig = AccountConfig(),  # noqa: B008 - immutable
     ) -> None:
-        self.name, self.mode, self.journal_path = name, mode, Path(journal)
+        self.name, self.mode, self.limits, self.journal_path = name, mode, limits, Path(journal)
         self._keys, self._at, self._config = dict(keys), at or {}, config
         self._brokers: dict[str, CcxtBroker] = {}
         self._rounds: dict[str, Rounds] = {}
@@ -113,21 +114,22 @@ class Account:
         venues: Sequence[str],
         *,
         arm: str,
-        limits: Mapping[str, str],
+        limits: Limits,
         name: str = "main",
         **more: Any,
     ) -> Account:
         """REAL MONEY. Keys come from the environment or the keyring; each venue is asked what they may do,
-        and what is armed is printed. `limits`: the pre-trade limits in words, to be shown.
+        and what is armed is printed, with the `limits` that every engine of this account keeps.
 
         Raises ConfigError unless `arm` is "LIVE", and for keys that may withdraw; VenueUnreachable.
         """
         keys: dict[str, Keys | Armed] = {}
+        words = {name: f"{value:,g}" for name, value in limits._asdict().items()}
         for venue in venues:
             password = capabilities(venue).wants_password
             found = load_keys(venue, password=password)
-            keys[venue] = apart(arm_live(venue, found, arm=arm, limits=limits))
-        return cls(name, keys, mode="LIVE", **more)
+            keys[venue] = apart(arm_live(venue, found, arm=arm, limits=words))
+        return cls(name, keys, mode="LIVE", limits=limits, **more)
 
     def __repr__(self) -> str:
         return f"<Account {self.name!r} {self.mode}: {', '.join(self._keys)}; journal {self.journal_path}>"
@@ -139,10 +141,6 @@ class Account:
     def outbox(self) -> Outbox:
         """The engine's broker."""
         return Outbox(abilities(self._keys))
-
-    def budgets(self) -> dict[str, Budget]:
-        """Of requests about orders, by venue."""
-        return budgets(self._keys)
 
     # --- life ---
 

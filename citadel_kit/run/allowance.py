@@ -14,6 +14,11 @@ from citadel_kit.types import Command, CommandKind, Instrument, OrderIntent, Pur
 NO_LIMITS: Final = Limits(*(float("inf"),) * 3, 1 << 62, *(float("inf"),) * 2)
 
 
+def tightest(limits: Limits, others: Limits | None) -> Limits:
+    """Of each limit the smaller one."""
+    return limits if others is None else Limits(*map(min, limits, others))
+
+
 class Allowance:
     """`mid`: the global one, in the quote currency of the engine's symbol; NaN where there is none, and then
     no entry goes out. A venue without a budget has none.

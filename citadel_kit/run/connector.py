@@ -24,6 +24,7 @@ from citadel_kit.micro.limits import Budget, Limits
 from citadel_kit.micro.matching import QueueConfig
 from citadel_kit.micro.routing import Route
 from citadel_kit.micro.session import SessionConfig
+from citadel_kit.run.allowance import tightest
 from citadel_kit.run.driver import Driver
 from citadel_kit.run.engine import Engine
 from citadel_kit.run.host import EngineHost
@@ -57,8 +58,9 @@ class HybridConnector(EngineHost):
     again. Use it as a context manager, or call `close()`; at exit it closes itself. Closing cancels every
     working order first.
 
-    `fees` are those of each venue; without them its published first tier. `budgets`: requests about orders
-    that a venue allows; without them the account's. Of an UNVERIFIED venue nothing counts but with
+    `fees` are those of each venue; without them its published first tier. `limits`: of those
+    given and those the account was armed with, the tighter one each. `budgets`: requests about orders that a
+    venue allows; without them the account's. Of an UNVERIFIED venue nothing counts but with
     `verified_only=False`, in `quotes` for the global quote, in `gate` for entries.
 
     `record`: a new file for every input of the engine, and what it decided, for `run.inputs.replay_inputs`.
@@ -97,7 +99,7 @@ class HybridConnector(EngineHost):
             EngineConfig(
                 *configs,
                 quotes or QuoteConfig(),
-                limits=limits or Limits(),
+                limits=tightest(limits or Limits(), driver.limits),
                 budgets=allowed,
             ),
             mode=driver.mode,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from citadel_kit.micro.limits import Budget
+from citadel_kit.micro.limits import Budget, Limits
 from citadel_kit.run.engine import Engine
 from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.paper import PaperBroker
@@ -21,6 +21,8 @@ class Driver(Protocol):
     conversions: list[Instrument]
     fees: dict[str, Fees]
     """Of venues that `settings.fees` need not know."""
+    limits: Limits | None
+    """Those that an account was armed with."""
     budgets: dict[str, Budget]
     """Requests about orders that venues allow, by venue; one that is not in it has no budget."""
     feed_shows_our_orders: bool

@@ -22,6 +22,7 @@ from citadel_kit.io.reach import REACH_S
 from citadel_kit.io.stream import PONG, Inbox, StreamConfig, connect
 from citadel_kit.micro import flow
 from citadel_kit.micro.session import Connect, FetchSnapshot, Send
+from citadel_kit.run.abilities import budgets
 from citadel_kit.run.account import Account
 from citadel_kit.run.engine import Engine
 from citadel_kit.run.outbox import Outbox
@@ -80,7 +81,8 @@ class LiveDriver:
         self._account, self._outbox = account, None if account is None else account.outbox()
         self.mode = "PAPER" if account is None else account.mode
         self.feed_shows_our_orders = account is not None
-        self.budgets = {} if account is None else account.budgets()
+        self.limits = None if account is None else account.limits
+        self.budgets = {} if account is None else budgets(account.venues)
         self._ccxt = {feed.venue: feed for feed in venues if isinstance(feed, CcxtFeed)}
         self._at = {v: (at or {}).get(v) or endpoints(v) for v in names if v not in self._ccxt}
         wanted = _wanted(names, symbol, conversions or {})

@@ -9,7 +9,7 @@ from typing import Final
 from citadel_kit import clock, ladder
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro import flow
-from citadel_kit.micro.limits import Budget
+from citadel_kit.micro.limits import Budget, Limits
 from citadel_kit.micro.session import Connect, FetchSnapshot
 from citadel_kit.run.engine import Engine
 from citadel_kit.run.paper import PaperBroker
@@ -37,6 +37,7 @@ class ReplayDriver:
         self.feeds = [(codec(market.wire, [i]), i) for i in market.instruments.values()]
         self.conversions: list[Instrument] = []
         self.fees: dict[str, Fees] = {}
+        self.limits: Limits | None = None
         self.budgets: dict[str, Budget] = {}
         self.start_ns = market.start_ns
         self.feed_shows_our_orders = market.includes_our_orders

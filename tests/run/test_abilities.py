@@ -7,8 +7,10 @@ import pytest
 from citadel_kit.errors import ConfigError
 from citadel_kit.io.broker import capabilities
 from citadel_kit.micro.chase import Amend
-from citadel_kit.micro.limits import taken, wait_ns
+from citadel_kit.micro.limits import Limits, taken, wait_ns
 from citadel_kit.run.abilities import abilities, budgets
+from citadel_kit.run.account import Account
+from citadel_kit.run.allowance import tightest
 
 VENUES = ("binance", "bybit", "okx", "kraken", "coinbase")
 
@@ -35,3 +37,16 @@ def test_abilities_are_those_declared() -> None:
 def test_a_venue_that_takes_no_orders_is_refused() -> None:
     with pytest.raises(ConfigError, match="no orders are placed on 'gate'"):
         budgets(["gate"])
+
+
+def test_live_needs_its_word_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITADEL_BINANCE_KEY", "no-such-key")
+    monkeypatch.setenv("CITADEL_BINANCE_SECRET", "no-such-secret")
+    with pytest.raises(ConfigError, match="arms nothing"):
+        Account.live(["binance"], arm="live", limits=Limits())
+
+
+def test_an_engine_keeps_the_tighter_of_its_limits_and_of_those_that_were_armed() -> None:
+    armed = Limits(max_order_notional=500.0, collar_bps=1_000.0)
+    assert tightest(Limits(), armed) == Limits(max_order_notional=500.0)
+    assert tightest(Limits(), None) == Limits()
