@@ -16,7 +16,7 @@ NO_LIMITS: Final = Limits(*(float("inf"),) * 3, 1 << 62, *(float("inf"),) * 2)
 
 def tightest(limits: Limits, others: Limits | None) -> Limits:
     """Of each limit the smaller one."""
-    return limits if others is None else Limits(*map(min, limits, others))
+    return limits if others is None else Limits._make(map(min, limits, others))
 
 
 class Allowance:
