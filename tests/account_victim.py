@@ -66,9 +66,6 @@ class Venue(NamedTuple):
         )
 
 
-NOTHING = ("closed", "0 open")
-
-
 def say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
@@ -101,7 +98,7 @@ def trade(kit: HybridConnector, draw: random.Random) -> None:
     """One thing that a hasty trader does: enters by a short chase, closes, or thinks again."""
     shown, (instrument,) = kit.snapshot(), kit.instruments.values()
     working = [order for order in shown.orders if order.status == "working"]
-    entries = [order.parent_id for order in shown.orders if order.plan and not order.plan.startswith(NOTHING)]
+    entries = [order.parent_id for order in shown.orders if order.plan and order.plan[:6] != "0 open"]
     what = draw.random()
     with suppress(GateRefused):
         if what < 0.5 and len(working) < 4 and len(entries) < 12:

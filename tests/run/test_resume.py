@@ -30,7 +30,7 @@ def family(name: str, side: Side, net: int, *, planned: bool = True) -> OpenFami
 
 
 def closed(kit: HybridConnector, parent_id: str) -> bool:
-    return kit.order(parent_id).plan == "closed"
+    return not kit.order(parent_id).plan
 
 
 def test_each_open_position_has_a_plan_and_a_name_of_its_own() -> None:
