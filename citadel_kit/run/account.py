@@ -49,8 +49,9 @@ _STEP_S: Final = 0.02
 
 
 class AccountConfig(NamedTuple):
-    settle_s: float = 60.0
-    """For the start's reconciliation: what isn't explained then is for a person to look at."""
+    settle_s: float = 180.0
+    """For the start's reconciliation: what isn't explained then is for a person to look at. An order that was
+    on its way when an engine died may come to life two minutes later, at Coinbase."""
     every_s: float = 10.0
     """Between two rounds of reconciliation while running."""
     end_s: float = 5.0

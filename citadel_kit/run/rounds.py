@@ -47,7 +47,9 @@ class Rounds:
         instruments: Mapping[str, Instrument],
     ) -> None:
         # What a request can still bring about: it was waited for, and the venue takes it so long.
-        self._grace_ns = int((broker.config.timeout_s + broker.config.recv_window_s) * clock.SECOND)
+        config = broker.config  # as long as the broker itself waits before it believes that nothing is there
+        lost_s = broker.capabilities.lost_s or config.recv_window_s
+        self._grace_ns = int((config.timeout_s + lost_s + 1.0) * clock.SECOND)
         self._broker, self._books, self._journal = broker, books, books.journal
         self._prefixes, self._instruments = prefixes, instruments
         self._adopted: dict[str, tuple[str, int]] = {}
