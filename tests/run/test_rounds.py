@@ -10,7 +10,7 @@ import pytest
 
 from citadel_kit import clock
 from citadel_kit.errors import EngineClosed, VenueUnreachable
-from citadel_kit.io.broker import BrokerConfig
+from citadel_kit.io.broker import BrokerConfig, capabilities
 from citadel_kit.io.journal import Journal
 from citadel_kit.run.bookkeeper import Bookkeeper
 from citadel_kit.run.rounds import Rounds
@@ -32,7 +32,7 @@ COIN = Instrument(venue="v", symbol="A/B", venue_symbol="AB", price_decimals=2, 
 class LateBroker:
     """Its order has filled 30 of 50 in two trades, and it has told of neither."""
 
-    venue, config = "v", BrokerConfig()
+    venue, config, capabilities = "v", BrokerConfig(), capabilities("binance")
 
     def __init__(self, now_ns: int) -> None:
         self.noted: list[tuple[str, int, str, int]] = []
@@ -95,3 +95,38 @@ def test_the_start_asks_again_what_was_not_answered(tmp_path: Path) -> None:
         assert broker.asked == 1
         assert asyncio.run(rounds.settle(clock.now_ns() + 5 * clock.SECOND, 0.0)).settled
         assert broker.asked == 3
+
+
+@pytest.mark.parametrize(
+    "venue, waits_s", [("binance", 5 + 5 + 1), ("kraken", 5 + 60 + 1), ("coinbase", 5 + 120 + 1)]
+)
+def test_what_a_venue_does_not_know_is_believed_no_sooner_than_the_broker_does(
+    tmp_path: Path, venue: str, waits_s: int
+) -> None:
+    """Sent so long ago, and unknown to the venue: one second later it never came to life."""
+    now_ns = clock.now_ns()
+    broker: Any = UnknowingBroker(now_ns)
+    broker.capabilities = capabilities(venue)
+    for name, ago_s, finished in (("young", waits_s - 1, False), ("old", waits_s + 1, True)):
+        with Journal(tmp_path / f"{name}.db") as journal:
+            journal.start_run("ck000001", "main", "TEST", now_ns)
+            intent = OrderIntent(venue="v", symbol="A/B", side=Side.BUY, qty=50, forced=True)
+            journal.intent("p1", intent, COIN, {}, now_ns)
+            sent_ns = now_ns - ago_s * clock.SECOND
+            journal.command("p1", Command(CommandKind.PLACE, 1, 1, 100, 50, 0), sent_ns)
+            rounds = Rounds(broker, Bookkeeper(journal, lambda *_: None), ["ck000001"], {"A/B": COIN})
+            result, _ = asyncio.run(rounds.once(None))
+        assert (bool(result.finish), bool(result.waiting)) == (finished, not finished)
+
+
+class UnknowingBroker(LateBroker):
+    """The venue has never heard of the order."""
+
+    async def open_orders(self) -> list[VenueOrder]:
+        return []
+
+    async def order(self, symbol: str, name: str) -> Any:
+        return None
+
+    async def trades(self, symbol: str, since_ns: int) -> list[VenueTrade]:
+        return []
