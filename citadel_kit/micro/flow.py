@@ -215,7 +215,7 @@ class Flow:
             self._book()
         if top is self._shown and then_ns < 0:
             return self._numbers, self._read(now_ns)
-        whole = kernels["show"](self._block, now_ns, then_ns, *book.rows)
+        whole = kernels["show"](self._block, now_ns, then_ns, book.bids.rows, book.asks.rows)
         # fmt: off
         (low, middle, high, order_flow, signed, share, volatility, _,
          bid, ask, bid_qty, ask_qty, spread, one, five, ten, micro) = self._all_out.tolist()

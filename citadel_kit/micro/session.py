@@ -98,6 +98,8 @@ class Session:
         self.counts = dict.fromkeys(
             ("frames", "unknown", "malformed", "connects", "heartbeats", "acks", "refused", "holes"), 0
         )
+        if len(self.feeds) == 1:  # the counts of an only book stand among them
+            next(iter(self.feeds.values())).count_in(self.counts)
         self.last_ns = -1
         """When the last frame came; -1 while none did on this connection."""
         self._codec, self._any_frame = codec, self.config.any_frame
