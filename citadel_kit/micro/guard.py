@@ -117,8 +117,10 @@ def on_quote(
     bucket = now_ns // _width(config)
     peaks, highest = s.peaks, s.highest
     if bucket != s.bucket:
+        falls_out = bucket - s.bucket > 1 or peaks[-1] >= highest
         peaks = _rolled(peaks, bucket - s.bucket)
-        highest = _highest(peaks)
+        if falls_out:
+            highest = _highest(peaks)
     fall_bps = 0.0
     if 0.0 < mid < math.inf:
         if mid > peaks[0]:
