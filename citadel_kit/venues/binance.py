@@ -134,8 +134,9 @@ class BinanceSpot:
             data = message.data
             if data is not None:
                 channel = message.stream
-                if data.e == "depthUpdate" and data.s in self._instruments:  # the hot one
-                    return (self._depth(self._instruments[data.s], data, recv_ns),)
+                instrument = self._instruments.get(data.s)
+                if instrument is not None and data.e == "depthUpdate":  # the hot one
+                    return (self._depth(instrument, data, recv_ns),)
                 return (self._event(channel, data, recv_ns),)
             if (message.event.e if message.event is not None else message.e) == _SHUTDOWN:
                 return (Shutdown(recv_ns, _SHUTDOWN),)
