@@ -203,10 +203,12 @@ def _parser(name: str) -> Callable[[bytes], Any]:
 
 
 def timed(contenders: Sequence[Contender], frames: Sequence[Line]) -> dict[str, NDArray[np.int64]]:
-    """ns of every frame. They take turns, so that a slow moment of the machine meets all of them."""
+    """ns of every frame. They take turns, so that a slow moment of the machine meets all, and each turn
+    begins with another: who comes behind a peer finds the processor's caches full of the peer's things."""
     out = {c.name: np.zeros(len(frames), np.int64) for c in contenders}
     for first in range(0, len(frames), CHUNK):
-        for contender in contenders:
+        turn = first // CHUNK % len(contenders)
+        for contender in (*contenders[turn:], *contenders[:turn]):
             times, feed = out[contender.name], contender.feed
             for i in range(first, min(first + CHUNK, len(frames))):
                 began = thread_time_ns()

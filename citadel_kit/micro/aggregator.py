@@ -110,13 +110,13 @@ class DataAggregator:
         source = self._sources.get((venue, symbol)) or self._source(venue, symbol)
         self._latest, self._asked_ns = None, -1
         source.heard_ns = now_ns
-        if isinstance(source, Conversion):
+        if isinstance(source, Quoted):
+            source.set(top, book)
+            if self._rivals and source.counted:
+                self._opportunities.judge(source, self._quotes, now_ns)
+        else:
             source.set(top)
             self._converted(source, now_ns)
-            return
-        source.set(top, book)
-        if self._rivals and source.counted:
-            self._opportunities.judge(source, self._quotes, now_ns)
 
     def drop(self, venue: str, symbol: str, now_ns: int) -> None:
         """The book is not LIVE any more."""

@@ -11,6 +11,7 @@ from citadel_kit.types import BookTop, BookUpdate, Instrument, Levels, Link, Quo
 CHECKS = ("checksums_right", "checksums_wrong", "crossed")
 """What a book counts, beside what its session does."""
 _NOTHING: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
+_new: Final = tuple.__new__  # what a NamedTuple's own calls, in half the time
 _OLD, _GAP = Link.OLD, Link.GAP  # to look a member up takes 0.1 µs
 
 
@@ -37,13 +38,13 @@ class Book:
         self.checks = dict.fromkeys(CHECKS, 0)
         self._rules = rules
         self._depth, self._checksum_depth = rules.depth, rules.checksum_depth
-        self._bids, self._asks = Ladder(Side.BUY), Ladder(Side.SELL)
+        self.bids, self.asks = Ladder(Side.BUY), Ladder(Side.SELL)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything: a disconnect destroys the book."""
-        self._bids.clear()
-        self._asks.clear()
+        self.bids.clear()
+        self.asks.clear()
         self._top = _NOTHING
         self.seq = -1
         self.recv_ns = 0
@@ -89,20 +90,15 @@ class Book:
 
     def levels(self, side: int, depth: int) -> Levels:
         """The best `depth` levels of a side, best first; a copy."""
-        return (self._bids if side == Side.BUY else self._asks).levels(depth)
-
-    @property
-    def rows(self) -> tuple[Levels, Levels]:
-        """For kernels: `Ladder.rows` of the bids and of the asks."""
-        return self._bids.rows, self._asks.rows
+        return (self.bids if side == Side.BUY else self.asks).levels(depth)
 
     def qty_at(self, side: int, price: int) -> int:
-        return (self._bids if side == Side.BUY else self._asks).qty_at(price)
+        return (self.bids if side == Side.BUY else self.asks).qty_at(price)
 
     def _apply(self, update: BookUpdate) -> None:
         _, recv_ns, exch_ns, _, seq, _, _, bids, asks, checksum = update
-        bid, bid_qty, ask, ask_qty = apply_both(self._bids, self._asks, bids, asks, self._depth)
-        self._top = BookTop(recv_ns, exch_ns, seq, bid, bid_qty, ask, ask_qty)
+        bid, bid_qty, ask, ask_qty = apply_both(self.bids, self.asks, bids, asks, self._depth)
+        self._top = _new(BookTop, (recv_ns, exch_ns, seq, bid, bid_qty, ask, ask_qty))
         self.seq, self.recv_ns, self.exch_ns = seq, recv_ns, exch_ns
         if bid and ask and bid >= ask:
             self._corrupt("crossed", f"crossed: bid {bid} is not below ask {ask}")
@@ -110,7 +106,7 @@ class Book:
             self._check_sum(checksum)
 
     def _check_sum(self, theirs: int) -> None:
-        bids, asks = self._bids.levels(self._checksum_depth), self._asks.levels(self._checksum_depth)
+        bids, asks = self.bids.levels(self._checksum_depth), self.asks.levels(self._checksum_depth)
         ours = self._rules.checksum(self.instrument, bids, asks)
         if ours != theirs:
             self._corrupt("checksums_wrong", f"checksum {theirs} came, the book's is {ours}")

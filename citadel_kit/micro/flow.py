@@ -215,7 +215,7 @@ class Flow:
             self._book()
         if top is self._shown and then_ns < 0:
             return self._numbers, self._read(now_ns)
-        whole = kernels["show"](self._block, now_ns, then_ns, *book.rows)
+        whole = kernels["show"](self._block, now_ns, then_ns, book.bids.rows, book.asks.rows)
         # fmt: off
         (low, middle, high, order_flow, signed, share, volatility, _,
          bid, ask, bid_qty, ask_qty, spread, one, five, ten, micro) = self._all_out.tolist()
@@ -251,16 +251,30 @@ def venue_view(
     feed: BookFeed, flow: Flow, last_ns: int, now_ns: int, counts: dict[str, int], left_out: str
 ) -> VenueView:
     """The state of one book for the outside. `last_ns`: when the venue's last frame of any kind came."""
-    numbers, reading = flow.show(now_ns, feed.book) if feed.state is _LIVE else _NOTHING
+    state = feed.state
+    seen, (quantiles, order_flow, signed, share, volatility) = (
+        flow.show(now_ns, feed.book) if state is _LIVE else _NOTHING
+    )
+    bid, ask, bid_qty, ask_qty, spread, imbalances, micro = seen
     return VenueView(  # by position: by name it takes a microsecond longer
         feed.instrument.venue,
-        feed.state,
+        state,
         feed.reason,
         now_ns - last_ns if last_ns >= 0 else -1,
         now_ns - feed.book_ns if feed.book_ns >= 0 else -1,
-        *numbers,
+        bid,
+        ask,
+        bid_qty,
+        ask_qty,
+        spread,
+        imbalances,
+        micro,
         feed.counts_beside(counts),
-        *reading,
+        quantiles,
+        order_flow,
+        signed,
+        share,
+        volatility,
         left_out,
         feed.verified,
     )

@@ -98,6 +98,8 @@ class Session:
         self.counts = dict.fromkeys(
             ("frames", "unknown", "malformed", "connects", "heartbeats", "acks", "refused", "holes"), 0
         )
+        if len(self.feeds) == 1:  # the counts of an only book stand among them
+            next(iter(self.feeds.values())).count_in(self.counts)
         self.last_ns = -1
         """When the last frame came; -1 while none did on this connection."""
         self._codec, self._any_frame = codec, self.config.any_frame
@@ -161,7 +163,13 @@ class Session:
             self._lose([symbol] if symbol else list(self.feeds), str(error), recv_ns, out)
             return out
         for event in events:
-            self._on_event(event, recv_ns, out)
+            if isinstance(event, BookUpdate):
+                feed = self.feeds[event.symbol]
+                feed.on_update(event, out)
+                if feed.dead:
+                    self._check_dead(feed, out)
+            else:
+                self._on_event(event, recv_ns, out)
             if not self._open:
                 break
         return out
@@ -199,12 +207,7 @@ class Session:
     # --- how ------------------------------------------------------------------
 
     def _on_event(self, event: Event, recv_ns: int, out: list[Effect]) -> None:
-        if isinstance(event, BookUpdate):
-            feed = self.feeds[event.symbol]
-            feed.on_update(event, out)
-            if feed.dead:
-                self._check_dead(feed, out)
-        elif isinstance(event, Quote):
+        if isinstance(event, Quote):
             feed = self.feeds[event.symbol]
             feed.on_quote(event, out)
             if feed.dead:

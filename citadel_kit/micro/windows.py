@@ -227,10 +227,11 @@ def _quantiles(held: Ints, total: int, out: Floats) -> None:
     below, index = 0, -1
     for i in range(len(SHARES)):
         out[i] = math.nan
-        while total > 0 and (index < 0 or below < SHARES[i] * total):
-            index += 1
-            below += held[index]
         if total > 0:
+            least = math.ceil(SHARES[i] * total)
+            while index < 0 or below < least:
+                index += 1
+                below += held[index]
             out[i] = bucket_bps(index)
 
 

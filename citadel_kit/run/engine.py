@@ -296,7 +296,8 @@ class Engine:
             self.now_ns = max(self.now_ns, due_ns)
             for parent_id, report in self._broker.due(self.now_ns):
                 self._executor.on_report(parent_id, report, self.now_ns)
-        self.now_ns = max(self.now_ns, now_ns)
+        if now_ns > self.now_ns:  # noqa: PLR1730 - a third of the cost of max()
+            self.now_ns = now_ns
 
     def _handle(self, venue: str, effects: list[Effect]) -> None:
         for effect in effects:

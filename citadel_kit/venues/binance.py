@@ -37,6 +37,7 @@ SNAPSHOT_LEVELS: Final = 1000
 """A side; levels beyond are unknown until they change."""
 _MILLISECOND: Final = 1_000_000
 _EMPTY: Final = msgspec.Raw(b"")
+_new: Final = tuple.__new__  # what a NamedTuple's own calls, in half the time
 _NEXT, _OLD, _GAP = Link.NEXT, Link.OLD, Link.GAP  # to look a member up takes 0.1 µs
 
 _Millis = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]
@@ -133,8 +134,9 @@ class BinanceSpot:
             data = message.data
             if data is not None:
                 channel = message.stream
-                if data.e == "depthUpdate" and data.s in self._instruments:  # the hot one
-                    return (self._depth(self._instruments[data.s], data, recv_ns),)
+                instrument = self._instruments.get(data.s)
+                if instrument is not None and data.e == "depthUpdate":  # the hot one
+                    return (self._depth(instrument, data, recv_ns),)
                 return (self._event(channel, data, recv_ns),)
             if (message.event.e if message.event is not None else message.e) == _SHUTDOWN:
                 return (Shutdown(recv_ns, _SHUTDOWN),)
@@ -185,7 +187,8 @@ class BinanceSpot:
         price, qty = instrument.price_decimals, instrument.qty_decimals
         bids, asks = parse_both(bytes(data.b), bytes(data.a), price, qty)
         exch_ns = data.E * _MILLISECOND
-        return BookUpdate(instrument.symbol, recv_ns, exch_ns, first, last, data.pu, False, bids, asks, -1)
+        update = instrument.symbol, recv_ns, exch_ns, first, last, data.pu, False, bids, asks, -1
+        return _new(BookUpdate, update)
 
     def _snapshot(self, message: _Message, recv_ns: int, symbol: str) -> BookUpdate:
         ours = (i for i in self._instruments.values() if i.symbol == symbol)
