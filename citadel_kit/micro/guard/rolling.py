@@ -32,8 +32,10 @@ def with_mid(peaks: Peaks, window_ns: int, now_ns: int, mid: float) -> Peaks:
     if bucket == peaks.bucket and not news:
         return peaks
     if bucket != peaks.bucket:
+        falls_out = bucket - peaks.bucket > 1 or values[-1] >= highest
         values = _rolled(values, bucket - peaks.bucket)
-        highest = _highest(values)
+        if falls_out:
+            highest = _highest(values)
     if 0.0 < mid < math.inf and mid > values[0]:
         values = (mid,) + values[1:]  # noqa: RUF005 - Numba knows no unpacking here
         highest = max(highest, mid)
