@@ -282,3 +282,19 @@ def test_a_timer_that_passes_over_what_is_not_due_misses_nothing(
             told = book.change([(0, 8, 1 + tenths)])
             if kind == "delta":
                 session.on_frame(frame(told), now)
+
+
+def test_a_book_that_was_lost_is_looked_at_by_every_timer() -> None:
+    """Its venue's heart beats on, so that silence alone would leave the timer nothing to do."""
+    session, book = Watched(ToyCodec("stream"), [A], CONFIG), TrueBook(A.symbol, 0)
+    session.on_open(0)
+    session.on_frame(frame(book.snapshot()), 0)
+    session.on_timer(0)
+    book.change([(0, 8, 1)])
+    assert session.on_frame(frame(book.change([(0, 8, 2)])), 1), "a hole: GAP, and asked for anew"
+    asked = []
+    for tenth in range(1, 60):
+        session.on_frame(frame(["beat"]), tenth * S // 10)
+        if session.on_timer(tenth * S // 10):
+            asked.append(tenth)
+    assert asked == [31], "the first timer after `snapshot_timeout_ns`"
