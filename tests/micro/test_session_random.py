@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
@@ -251,3 +251,50 @@ def test_a_live_book_is_true_and_every_book_recovers(way: str) -> None:
     """And a timer that passes over what can't be due does what one does that always looks."""
     machine = type(f"{way}_machine", (Machine,), {"way": way})
     run(machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None))
+
+
+@given(
+    st.booleans(),
+    st.lists(
+        st.tuples(st.integers(1, 25), st.sampled_from(["timer", "timer", "delta", "beat", "gap"])),
+        max_size=60,
+    ),
+)
+def test_a_timer_that_passes_over_what_is_not_due_misses_nothing(
+    any_frame: bool, moments: list[tuple[int, str]]
+) -> None:
+    """A LIVE book, steps of up to 2.5 s: where a heart beats quickly, 2 s of silence are too many."""
+    session = Watched(ToyCodec("stream"), [A], CONFIG._replace(any_frame=any_frame))
+    book, now = TrueBook(A.symbol, 0), 0
+    session.on_open(now)
+    session.on_frame(frame(book.snapshot()), now)
+    for _ in range(5):
+        now += S // 10
+        session.on_frame(frame(["beat"]), now)
+    session.on_timer(now)
+    for tenths, kind in moments:
+        now += tenths * S // 10
+        if kind == "timer":
+            session.on_timer(now)
+        elif kind == "beat":
+            session.on_frame(frame(["beat"]), now)
+        else:
+            told = book.change([(0, 8, 1 + tenths)])
+            if kind == "delta":
+                session.on_frame(frame(told), now)
+
+
+def test_a_book_that_was_lost_is_looked_at_by_every_timer() -> None:
+    """Its venue's heart beats on, so that silence alone would leave the timer nothing to do."""
+    session, book = Watched(ToyCodec("stream"), [A], CONFIG), TrueBook(A.symbol, 0)
+    session.on_open(0)
+    session.on_frame(frame(book.snapshot()), 0)
+    session.on_timer(0)
+    book.change([(0, 8, 1)])
+    assert session.on_frame(frame(book.change([(0, 8, 2)])), 1), "a hole: GAP, and asked for anew"
+    asked = []
+    for tenth in range(1, 60):
+        session.on_frame(frame(["beat"]), tenth * S // 10)
+        if session.on_timer(tenth * S // 10):
+            asked.append(tenth)
+    assert asked == [31], "the first timer after `snapshot_timeout_ns`"
