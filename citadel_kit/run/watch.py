@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import nan
-from typing import Final
+from typing import Final, NamedTuple
 
 from citadel_kit.clock import SECOND
 from citadel_kit.micro import guard
@@ -17,6 +17,13 @@ DEPTH_EVERY_NS: Final = SECOND // 2
 """Of one venue: to add levels up costs more than all else the guard does."""
 
 
+class _Seen(NamedTuple):
+    at_ns: int
+    mid: float
+    quote: GlobalQuote
+    depth: float
+
+
 class Watch:
     """The guard's state, and what it is fed. Raises ConfigError for a setting that can't be.
 
@@ -26,42 +33,42 @@ class Watch:
     def __init__(self, config: guard.GuardConfig, instruments: Mapping[str, Instrument]) -> None:
         guard.check(config)
         self._config, self._instruments = config, instruments
-        self._set(guard.fresh(0))
-        self._put_off: tuple[int, GlobalQuote] | None = None
-        """The newest of what was calm, which is looked at before anything else."""
+        self._put_off: list[_Seen] = []
+        """Of what was calm the highest and the last of each width, which are looked at before all else."""
+        self._bucket, self._high, self._total = -1, 0, nan
         self._depths: dict[str, tuple[int, float, float]] = {}
         """When it was read, and base units of bids and asks, of each LIVE venue."""
+        self._set(guard.fresh(0))
 
     @property
     def state(self) -> guard.GuardState:
         self._catch_up()
         return self._state
 
-    @property
-    def says(self) -> str:
-        """`ok`, or why it is tripped."""
-        return guard.describe(self._config, self._state)  # what was put off says nothing else
-
     def on_book(self, venue: str, now_ns: int, quote: GlobalQuote, book: BookReader) -> bool:
         """Of a crossed quote one side is wrong, and which is not known: it has no mid, only a distance."""
+        read = self._depths.get(venue)
+        if read is None or now_ns - read[0] >= DEPTH_EVERY_NS:
+            self._read_depth(venue, now_ns, book)
         calm, bid, ask = self._calm, quote.bid, quote.ask
-        still = now_ns < calm.until_ns and bid <= ask <= bid * calm.widest
-        if still and calm.low <= (bid + ask) / 2 <= calm.high and self._has_depth(venue, now_ns):
-            self._put_off = now_ns, quote
+        mid = (bid + ask) / 2
+        still = now_ns < calm.until_ns and bid <= ask <= bid * calm.widest and self._total >= calm.thin
+        if still and calm.low <= mid <= calm.high:
+            self._put(_Seen(now_ns, mid, quote, self._total))
             return False
-        self._put_off = None  # this one is newer
-        sight = self._sight(now_ns, quote, self._depth(venue, now_ns, book))
+        self._catch_up()
+        sight = self._sight(now_ns, quote, self._total)
         return self._is_news(guard.on_sight(self._config, self._state, sight))
 
     def lost(self, venue: str) -> None:
         """The venue's book is not LIVE: what rested there is no depth."""
-        self._catch_up()
         self._depths.pop(venue, None)
+        self._add_up()
 
     def on_timer(self, now_ns: int, live: bool) -> bool:
         """`live`: is any book LIVE? While it is calm only a book that stands still is news."""
         if live and self._calm is not guard.NOT_CALM:
-            heard_ns = self._put_off[0] if self._put_off else self._state.heard_ns
+            heard_ns = self._put_off[-1].at_ns if self._put_off else self._state.heard_ns
             if now_ns - heard_ns < self._config.quiet_ns or self._config.quiet_ns == 0:
                 return False
         return self._is_news(guard.on_timer(self._config, self.state, now_ns, live))
@@ -80,11 +87,32 @@ class Watch:
 
     def _set(self, state: guard.GuardState) -> None:
         self._state, self._calm = state, guard.calm(self._config, state)
+        self.says = guard.describe(self._config, state)  # what is put off says nothing else
+        """`ok`, or why it is tripped."""
+
+    def _put(self, seen: _Seen) -> None:
+        """Of each width: the highest, and behind it the last where that is another."""
+        rows, bucket = self._put_off, seen.at_ns // self._calm.width_ns
+        if bucket != self._bucket or not rows:
+            self._bucket = bucket
+            rows.append(seen)
+        elif seen.mid >= rows[self._high].mid:
+            del rows[self._high :]
+            rows.append(seen)
+        elif self._high == len(rows) - 1:
+            rows.append(seen)
+            return
+        else:
+            rows[-1] = seen
+            return
+        self._high = len(rows) - 1
 
     def _catch_up(self) -> None:
-        if self._put_off is not None:
-            (now_ns, quote), self._put_off = self._put_off, None
-            self._set(guard.on_sight(self._config, self._state, self._sight(now_ns, quote, self._total())))
+        if self._put_off:
+            rows, self._put_off, state = self._put_off, [], self._state
+            for at_ns, _, quote, depth in rows:
+                state = guard.on_sight(self._config, state, self._sight(at_ns, quote, depth))
+            self._set(state)
 
     def _sight(self, now_ns: int, quote: GlobalQuote, depth: float) -> guard.Sight:
         mid, spread, crossed = quote.mid, spread_bps(quote.bid, quote.ask), 0.0
@@ -92,20 +120,15 @@ class Watch:
             mid, spread, crossed = nan, nan, -spread
         return guard.Sight(now_ns, mid, spread, depth, crossed)
 
-    def _has_depth(self, venue: str, now_ns: int) -> bool:
-        read = self._depths.get(venue)
-        return read is not None and now_ns - read[0] < DEPTH_EVERY_NS
+    def _read_depth(self, venue: str, now_ns: int, book: BookReader) -> None:
+        instrument, price = self._instruments[venue], book.top().bid
+        bids, asks = (int(book.levels(side, DEPTH_LEVELS)[:, 1].sum()) for side in (Side.BUY, Side.SELL))
+        if price > 0:
+            base = instrument.base_qty(price, bids), instrument.base_qty(price, asks)
+            self._depths[venue] = (now_ns, *base)
+        self._add_up()
 
-    def _depth(self, venue: str, now_ns: int, book: BookReader) -> float:
-        """Of the thinner side, over all LIVE venues; one's is read anew every `DEPTH_EVERY_NS`."""
-        if not self._has_depth(venue, now_ns):
-            instrument, price = self._instruments[venue], book.top().bid
-            bids, asks = (int(book.levels(side, DEPTH_LEVELS)[:, 1].sum()) for side in (Side.BUY, Side.SELL))
-            if price > 0:
-                base = instrument.base_qty(price, bids), instrument.base_qty(price, asks)
-                self._depths[venue] = (now_ns, *base)
-        return self._total()
-
-    def _total(self) -> float:
+    def _add_up(self) -> None:
+        """Of the thinner side, over all LIVE venues."""
         bid_depth = sum(bids for _, bids, _ in self._depths.values())
-        return min(bid_depth, sum(asks for _, _, asks in self._depths.values()))
+        self._total = min(bid_depth, sum(asks for _, _, asks in self._depths.values()))

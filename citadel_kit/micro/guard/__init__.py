@@ -159,7 +159,9 @@ def reset(state: GuardState, now_ns: int) -> GuardState:
 
 # --- what needs no look ---
 
-NOT_CALM: Final = Calm(-(1 << 62), math.nan, math.nan, math.nan)
+NOT_CALM: Final = Calm(-(1 << 62), 1, math.nan, math.nan, math.nan, math.nan)
+_ROOM: Final = 0.25
+"""Of the fall that is still calm: so much higher than the highest a mid may stand meanwhile."""
 
 
 def calm(config: GuardConfig, state: GuardState) -> Calm:
@@ -171,14 +173,15 @@ def calm(config: GuardConfig, state: GuardState) -> Calm:
     if s.depths.bucket < 0:
         return NOT_CALM
     until_ns = min(
-        rolling.bucket_end_ns(s.fast, c.window_ns),
-        rolling.bucket_end_ns(s.slow, c.slide_window_ns),
-        (s.depths.bucket + 1) * c.depth_sample_ns,
+        rolling.bucket_end_ns(s.slow, c.slide_window_ns), (s.depths.bucket + 1) * c.depth_sample_ns
     )
     near = 0.99 * c.release / 1e4
-    low = max(s.fast.highest * (1.0 - near * c.fall_bps), s.slow.highest * (1.0 - near * c.slide_bps))
-    high = min(s.fast.peaks[0], s.slow.peaks[0])
-    return Calm(until_ns, max(low, 0.0), high, 1.0 + near * c.max_spread_bps)
+    least = min(c.fall_bps, c.slide_bps)
+    high = s.slow.highest * (1.0 + _ROOM * near * least)
+    low = max(high * (1.0 - near * c.fall_bps), high * (1.0 - near * c.slide_bps), 0.0)
+    thin = s.depths.median * c.min_depth_share / c.release * (1.0 + 1e-9)
+    width_ns = rolling.width_ns(c.window_ns)
+    return Calm(until_ns, width_ns, low, high, 1.0 + near * c.max_spread_bps, thin)
 
 
 # --- the rules ----------------------------------------------------------------------------------------------

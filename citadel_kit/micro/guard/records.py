@@ -103,16 +103,20 @@ class Sight(NamedTuple):
 
 
 class Calm(NamedTuple):
-    """Sights that would change nothing but `now_ns`, `heard_ns` and `last`: most of them, so all but the
-    newest may be left out by a caller whose time never runs backwards, while the depth is what it was."""
+    """Sights that are calm, as those before them: all that they leave behind is the highest mid of each
+    `width_ns`, and what the last one said. So of each width only the highest and the last need be looked at,
+    in their order and later, by a caller whose time never runs backwards."""
 
     until_ns: int
     """Exclusive."""
+    width_ns: int
     low: float
     """Lowest and highest mid; NaN where no sight is of this kind."""
     high: float
     widest: float
     """Ask over bid; the narrowest is 1."""
+    thin: float
+    """Least depth."""
 
 
 class Peaks(NamedTuple):

@@ -26,7 +26,7 @@ NO_DEPTHS: Final = Depths(-1, (0.0,) * SAMPLES, 0, 0.0)
 @register_jitable
 def with_mid(peaks: Peaks, window_ns: int, now_ns: int, mid: float) -> Peaks:
     """A mid that is NaN, infinite or not positive only lets time pass."""
-    bucket = now_ns // _width(window_ns)
+    bucket = now_ns // width_ns(window_ns)
     values, highest = peaks.peaks, peaks.highest
     news = 0.0 < mid < math.inf and mid > values[0]
     if bucket == peaks.bucket and not news:
@@ -44,11 +44,11 @@ def with_mid(peaks: Peaks, window_ns: int, now_ns: int, mid: float) -> Peaks:
 
 def bucket_end_ns(peaks: Peaks, window_ns: int) -> int:
     """Exclusive, of the newest bucket."""
-    return (peaks.bucket + 1) * _width(window_ns)
+    return (peaks.bucket + 1) * width_ns(window_ns)
 
 
 @register_jitable
-def _width(window_ns: int) -> int:
+def width_ns(window_ns: int) -> int:
     return max(-(-window_ns // (BUCKETS - 1)), 1)
 
 
