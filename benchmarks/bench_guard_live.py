@@ -147,7 +147,8 @@ class Probe:
 
 def _guard_by(watch: Watch, config: GuardConfig) -> None:
     """From the next book on; what seemed calm before is forgotten."""
-    watch._put_off, watch._config = None, config
+    watch._catch_up()
+    watch._config = config
     watch._set(watch._state)
 
 

@@ -42,6 +42,7 @@ from citadel_kit.types import (
     Codec,
     FeedState,
     Fill,
+    GlobalQuote,
     Instrument,
     MicroSnapshot,
     OrderIntent,
@@ -88,6 +89,7 @@ class Engine:
         )
         self._venues = {i.venue: self._venue(i) for i in instruments}
         self._watch = Watch(config.guard, self.instruments)
+        self._quote: GlobalQuote | None = None  # as of the last top, until the next input
         self._fees, self.blocked = fees, ""
         """Why the account opens no risk now, beside the guard; empty where it may."""
         allowance = Allowance(config.limits, config.budgets, self._mid)
@@ -235,15 +237,14 @@ class Engine:
 
     def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
-        now_ns, quotes = self.now_ns, self._aggregator
-        quote, views = quotes.quote(now_ns), []
+        now_ns, quotes, views = self.now_ns, self._aggregator, []
         for venue in self._venues.values():  # no comprehension: it costs a call
             views.append(self._view(venue))
         return MicroSnapshot(  # by position: by name it takes longer
             now_ns,
             self.symbol,
             self.mode,
-            quote,
+            self._quote or quotes.quote(now_ns),
             tuple(views),
             self.blocked or self._watch.says,
             self._executor.orders.views(),
@@ -298,6 +299,7 @@ class Engine:
                 self._executor.on_report(parent_id, report, self.now_ns)
         if now_ns > self.now_ns:  # noqa: PLR1730 - a third of the cost of max()
             self.now_ns = now_ns
+        self._quote = None
 
     def _handle(self, venue: str, effects: list[Effect]) -> None:
         for effect in effects:
@@ -317,17 +319,20 @@ class Engine:
         instrument, _, _, book, flow = self._venues[venue]
         if symbol != instrument.symbol:  # a conversion
             self._aggregator.update(venue, symbol, top, now_ns)
+            self._quote = None
             return
         self._broker.on_book(venue, now_ns, book)
         flow.on_top(now_ns, top)
         self._aggregator.update(venue, symbol, top, now_ns, book)
-        if self._watch.on_book(venue, now_ns, self._aggregator.quote(now_ns), book):
+        self._quote = quote = self._aggregator.quote(now_ns)
+        if self._watch.on_book(venue, now_ns, quote, book):
             self._obey_guard()
         if self._executor.has_work:
             self._executor.on_top(venue, top, now_ns, book)
 
     def _on_no_book(self, venue: str, symbol: str) -> None:
         self._aggregator.drop(venue, symbol, self.now_ns)
+        self._quote = None
         if symbol != self.instruments[venue].symbol:
             return
         self._venues[venue].flow.lost(self.now_ns)

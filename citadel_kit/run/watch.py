@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import nan
-from typing import Final, NamedTuple
+from typing import Final
 
 from citadel_kit.clock import SECOND
 from citadel_kit.micro import guard
@@ -13,15 +13,12 @@ from citadel_kit.types import BookReader, GlobalQuote, Instrument, Side
 
 DEPTH_LEVELS: Final = 20
 """A side, whose quantity is the depth that the guard looks at."""
-DEPTH_EVERY_NS: Final = SECOND // 2
+DEPTH_EVERY_NS: Final = SECOND
 """Of one venue: to add levels up costs more than all else the guard does."""
 
 
-class _Seen(NamedTuple):
-    at_ns: int
-    mid: float
-    quote: GlobalQuote
-    depth: float
+_Seen = tuple[int, GlobalQuote, float]
+"""Time, quote and depth of a sight that was put off."""
 
 
 class Watch:
@@ -33,9 +30,11 @@ class Watch:
     def __init__(self, config: guard.GuardConfig, instruments: Mapping[str, Instrument]) -> None:
         guard.check(config)
         self._config, self._instruments = config, instruments
-        self._put_off: list[_Seen] = []
-        """Of what was calm the highest and the last of each width, which are looked at before all else."""
-        self._bucket, self._high, self._total = -1, 0, nan
+        self._highs: list[_Seen] = []
+        """Of what was calm the highest of each width, in their order."""
+        self._newest: _Seen | None = None
+        """And the last of all. These are looked at before anything else."""
+        self._width, self._high, self._total = -1, nan, nan
         self._depths: dict[str, tuple[int, float, float]] = {}
         """When it was read, and base units of bids and asks, of each LIVE venue."""
         self._set(guard.fresh(0))
@@ -50,11 +49,17 @@ class Watch:
         read = self._depths.get(venue)
         if read is None or now_ns - read[0] >= DEPTH_EVERY_NS:
             self._read_depth(venue, now_ns, book)
-        calm, bid, ask = self._calm, quote.bid, quote.ask
-        mid = (bid + ask) / 2
-        still = now_ns < calm.until_ns and bid <= ask <= bid * calm.widest and self._total >= calm.thin
-        if still and calm.low <= mid <= calm.high:
-            self._put(_Seen(now_ns, mid, quote, self._total))
+        bid, ask = quote.bid, quote.ask
+        until_ns, width_ns, low, high, widest, thin = self._calm
+        if now_ns < until_ns and low <= bid <= ask <= high and ask <= bid * widest and self._total >= thin:
+            seen = self._newest = now_ns, quote, self._total
+            mid, width = (bid + ask) / 2, now_ns // width_ns
+            if width != self._width:
+                self._width, self._high = width, mid
+                self._highs.append(seen)
+            elif mid >= self._high:
+                self._high = mid
+                self._highs[-1] = seen
             return False
         self._catch_up()
         sight = self._sight(now_ns, quote, self._total)
@@ -68,7 +73,7 @@ class Watch:
     def on_timer(self, now_ns: int, live: bool) -> bool:
         """`live`: is any book LIVE? While it is calm only a book that stands still is news."""
         if live and self._calm is not guard.NOT_CALM:
-            heard_ns = self._put_off[-1].at_ns if self._put_off else self._state.heard_ns
+            heard_ns = self._newest[0] if self._newest else self._state.heard_ns
             if now_ns - heard_ns < self._config.quiet_ns or self._config.quiet_ns == 0:
                 return False
         return self._is_news(guard.on_timer(self._config, self.state, now_ns, live))
@@ -87,32 +92,20 @@ class Watch:
 
     def _set(self, state: guard.GuardState) -> None:
         self._state, self._calm = state, guard.calm(self._config, state)
+        self._width = -1
         self.says = guard.describe(self._config, state)  # what is put off says nothing else
         """`ok`, or why it is tripped."""
 
-    def _put(self, seen: _Seen) -> None:
-        """Of each width: the highest, and behind it the last where that is another."""
-        rows, bucket = self._put_off, seen.at_ns // self._calm.width_ns
-        if bucket != self._bucket or not rows:
-            self._bucket = bucket
-            rows.append(seen)
-        elif seen.mid >= rows[self._high].mid:
-            del rows[self._high :]
-            rows.append(seen)
-        elif self._high == len(rows) - 1:
-            rows.append(seen)
-            return
-        else:
-            rows[-1] = seen
-            return
-        self._high = len(rows) - 1
-
     def _catch_up(self) -> None:
-        if self._put_off:
-            rows, self._put_off, state = self._put_off, [], self._state
-            for at_ns, _, quote, depth in rows:
-                state = guard.on_sight(self._config, state, self._sight(at_ns, quote, depth))
-            self._set(state)
+        if self._newest is None:
+            return
+        seen, state = self._highs, self._state
+        if seen[-1] is not self._newest:
+            seen.append(self._newest)
+        self._highs, self._newest = [], None
+        for at_ns, quote, depth in seen:
+            state = guard.on_sight(self._config, state, self._sight(at_ns, quote, depth))
+        self._set(state)
 
     def _sight(self, now_ns: int, quote: GlobalQuote, depth: float) -> guard.Sight:
         mid, spread, crossed = quote.mid, spread_bps(quote.bid, quote.ask), 0.0

@@ -142,7 +142,7 @@ def test_most_updates_of_a_calm_market_are_put_off() -> None:
     it = watch(depth_sample_ns=10 * S)
     for i in range(4):
         it.on_book("one", 20 * S + i, quote(), Flat(3, 5))
-    assert it._put_off is not None and it._state.heard_ns == 20 * S
+    assert it._newest is not None and it._state.heard_ns == 20 * S
     assert it.state.heard_ns == 20 * S + 3
 
 
