@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from citadel_kit.clock import iso
-from citadel_kit.errors import LeaseHeld
+from citadel_kit.errors import ConfigError, LeaseHeld
 from citadel_kit.io.state import LockFile, check_name, state_folder
 
 
@@ -49,12 +49,15 @@ class Lease:
         now_ns: int,
         folder: Path | None = None,
         known: Iterable[str] = (),
+        journal: Path | None = None,
     ) -> None:
-        """`known`: prefixes that the journal knows beside those of the files.
+        """`known`: prefixes that the journal knows beside those of the files. `journal`: the account's, which
+        the files remember.
 
-        Raises LeaseHeld naming the holder, ConfigError for a name that can't be a file's, and OSError where
-        the folder can't be written.
+        Raises LeaseHeld naming the holder, ConfigError for a name that can't be a file's or while the account
+        has another journal, and OSError where the folder can't be written.
         """
+        self._journal = "" if journal is None else str(journal.resolve())
         self._locks: dict[str, LockFile] = {}
         try:
             for venue in venues:
@@ -79,6 +82,8 @@ class Lease:
 
     def _take(self, now_ns: int, known: Iterable[str]) -> None:
         before = {venue: _parse(lock.read()) for venue, lock in self._locks.items()}
+        for said in before.values():
+            self._check_journal(str(said.get("journal") or ""))
         self.previous = {venue: _holder(said) for venue, said in before.items()}
         """By venue, the holder before us. Where its `ended_ns` is 0 it died: its orders may be at work."""
         every = dict.fromkeys([*(prefix for said in before.values() for prefix in _prefixes(said)), *known])
@@ -90,8 +95,14 @@ class Lease:
         for lock in self._locks.values():
             self._say(lock, self._me)
 
+    def _check_journal(self, remembered: str) -> None:
+        """With another journal, open positions would be forgotten and their stops taken for orphans."""
+        if self._journal and remembered not in ("", self._journal) and Path(remembered).exists():
+            hint = "Use that one; or, if it is of no use any more, move it away"
+            raise ConfigError("journal", f"the account's journal is {remembered}, not {self._journal}", hint)
+
     def _say(self, lock: LockFile, me: Holder) -> None:
-        lock.write(json.dumps({**me._asdict(), "prefixes": self.prefixes}).encode())
+        lock.write(json.dumps({**me._asdict(), "prefixes": self.prefixes, "journal": self._journal}).encode())
 
 
 def _locked(account: str, venue: str, folder: Path | None) -> LockFile:

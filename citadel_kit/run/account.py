@@ -44,7 +44,6 @@ from citadel_kit.types import (
 if TYPE_CHECKING:
     from citadel_kit.run.engine import Engine
 
-JOURNAL: Final = Path("data/journal.db")
 _STEP_S: Final = 0.02
 
 
@@ -71,7 +70,8 @@ class LocalVenues(Protocol):
 class Account:
     """Given to a `LiveDriver`: with it orders are real, at `local` a local exchange or at `live` the venues.
 
-    One engine at a time uses it, from `start` to `stop`. `keys` and `at` by venue.
+    One engine at a time uses it, from `start` to `stop`. `keys` and `at` by venue. `journal`: this account's
+    own, `data/NAME.db` without one: its lease remembers it, and another is refused while that one is there.
     """
 
     def __init__(
@@ -80,12 +80,13 @@ class Account:
         keys: Mapping[str, Keys | Armed],
         *,
         mode: str,
-        journal: Path | str = JOURNAL,
+        journal: Path | str = "",
         at: Mapping[str, Mapping[str, Any]] | None = None,
         limits: Limits | None = None,
         config: AccountConfig = AccountConfig(),  # noqa: B008 - immutable
     ) -> None:
-        self.name, self.mode, self.limits, self.journal_path = name, mode, limits, Path(journal)
+        self.name, self.mode, self.limits = name, mode, limits
+        self.journal_path = Path(journal or f"data/{name}.db")
         self._keys, self._at, self._config = dict(keys), at or {}, config
         self._brokers: dict[str, CcxtBroker] = {}
         self._rounds: dict[str, Rounds] = {}
@@ -158,7 +159,9 @@ class Account:
         self.journal_path.parent.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(self.journal_path)
         try:
-            self._lease = Lease(self.name, self.venues, now_ns, known=self._journal.prefixes())
+            self._journal.check_owner(self.name, self.mode)
+            known = self._journal.prefixes()
+            self._lease = Lease(self.name, self.venues, now_ns, known=known, journal=self.journal_path)
         except BaseException:
             self._journal.close()
             raise

@@ -47,10 +47,24 @@ def open_plans(
 ) -> tuple[list[OpenPlan], list[Left]]:
     """Every entry of ours at the instrument's venue whose position is not closed, each under a new name; and
     what is left of others."""
-    families = [f for f in journal.open_families(instrument.venue) if f.symbol == instrument.symbol]
+    ours = [f for f in journal.open_families(instrument.venue) if f.symbol == instrument.symbol]
+    families = _less(ours, journal.closed_by_hand(instrument.venue, instrument.symbol))
     opened = [f for f in families if f.net * f.side >= instrument.lot]
     left = [Left(f.net, f.price) for f in families if f not in opened]
     return [_open_plan(family, instrument, next(names), now_ns) for family in opened], left
+
+
+def _less(families: list[OpenFamily], by_hand: int) -> list[OpenFamily]:
+    """What orders of no plan have closed is taken off the oldest that it can be of, as `Plans.on_outside`
+    does while an engine runs."""
+    rest, open_still = by_hand, []
+    for family in families:
+        part = min(abs(rest), abs(family.net)) if family.net * rest < 0 else 0
+        sign = 1 if family.net > 0 else -1
+        rest += sign * part
+        if abs(family.net) > part:
+            open_still.append(family._replace(net=family.net - sign * part))
+    return open_still
 
 
 def _open_plan(family: OpenFamily, instrument: Instrument, parent_id: str, now_ns: int) -> OpenPlan:

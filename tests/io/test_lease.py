@@ -180,3 +180,14 @@ def test_the_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert state_folder() == Path.home() / ".local/state/citadel_kit"
     monkeypatch.setenv("CITADEL_STATE", "/y")
     assert state_folder() == Path("/y")
+
+
+def test_an_account_has_one_journal_as_long_as_that_is_there(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.db", tmp_path / "b.db"
+    first.write_bytes(b"")
+    Lease("main", ["v"], 1, tmp_path, journal=first).release(2)
+    with pytest.raises(ConfigError, match=r"journal is .*a\.db, not .*b\.db"):
+        Lease("main", ["v"], 3, tmp_path, journal=second)
+    Lease("main", ["v"], 4, tmp_path, journal=first).release(5)  # the refused one holds nothing
+    first.unlink()
+    Lease("main", ["v"], 6, tmp_path, journal=second).release(7)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 from functools import partial
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from citadel_kit.errors import JournalError
 from citadel_kit.exchange.build import instrument_for
 from citadel_kit.exchange.synthetic import SyntheticMarket
-from citadel_kit.io.journal import OpenFamily
+from citadel_kit.io.journal import Journal, OpenFamily
 from citadel_kit.micro import position
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.entry import drill
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.run.resume import Left, open_plans
-from citadel_kit.types import Side
+from citadel_kit.types import Command, CommandKind, Fill, Instrument, OrderIntent, Purpose, Side
 
 S = 1_000_000_000
+HAND_COIN = Instrument(venue="v", symbol="A/B", venue_symbol="AB", price_decimals=2, qty_decimals=0)
 BTC = instrument_for("binance", "BTC/USDT")
 
 
@@ -42,7 +47,8 @@ def test_each_open_position_has_a_plan_and_a_name_of_its_own() -> None:
             family("ck1-p3", Side.SELL, -30 * lot),
             family("ck1-p4", Side.SELL, 3),  # bought back, and more
             family("ck2-p1", Side.BUY, 40 * lot, planned=False),
-        ]
+        ],
+        closed_by_hand=lambda venue, symbol: 0,
     )
     plans, left = open_plans(journal, BTC, names, 5 * S)
     assert [(p.order.parent_id, p.family, p.order.config.qty) for p in plans] == [
@@ -73,3 +79,37 @@ def test_entries_against_each_other_close_each_for_itself() -> None:
             kit.close_position(parent_id)
             kit.run_until(partial(closed, kit, parent_id), 15)
             assert closed(kit, parent_id)
+
+
+def test_what_was_closed_by_hand_is_taken_off_the_oldest_and_nothing_is_resumed_of_it(tmp_path: Path) -> None:
+    """Entries of 10, 20 and, the other way, 5; then 12 are sold by hand."""
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start_run("ck000001", "main", "PAPER", 1)
+        rows = [("p1", 1, 10, Purpose.ENTRY), ("p2", 1, 20, Purpose.ENTRY), ("p3", -1, 5, Purpose.ENTRY)]
+        for at_ns, (name, side, qty, purpose) in enumerate([*rows, ("p4", -1, 12, Purpose.EXIT)], 1):
+            intent = OrderIntent(
+                venue="v", symbol="A/B", side=Side(side), qty=qty, purpose=purpose, forced=True
+            )
+            journal.intent(name, intent, HAND_COIN, {}, at_ns)
+            journal.command(name, Command(CommandKind.PLACE, 1, side, 100, qty, 0), at_ns)
+            fill = Fill(
+                venue="v", symbol="A/B", parent_id=name, order_id=1, recv_ns=at_ns, side=Side(side),
+                price=100, qty=qty, maker=True, fee=0.0,
+            )  # fmt: skip
+            assert journal.fill(fill, qty)
+        plans, left = open_plans(journal, HAND_COIN, iter(["r1", "r2", "r3"]), 99)
+    assert [(plan.order.intent.side, plan.order.config.qty) for plan in plans] == [
+        (Side.BUY, 18),
+        (Side.SELL, 5),
+    ]
+    assert left == []
+
+
+def test_a_journal_serves_one_account_in_one_mode(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.db") as journal:
+        journal.check_owner("main", "LIVE")  # nobody has written it yet
+        journal.start_run("ck000001", "paper", "PAPER", 1)
+        journal.check_owner("paper", "PAPER")
+        for account, mode in (("main", "LIVE"), ("main", "PAPER"), ("paper", "LIVE")):
+            with pytest.raises(JournalError, match="belongs to account 'paper', PAPER"):
+                journal.check_owner(account, mode)

@@ -238,8 +238,19 @@ class Journal:
         return [OwnOrder._make((*row, tuple(fills[row[0]]))) for row in rows]
 
     def open_families(self, venue: str) -> list[OpenFamily]:
-        """Entries whose fills, with those of their stops and exits, don't add up to nothing."""
+        """Entries whose fills, with those of their stops and exits, don't add up to nothing; oldest first."""
         return [OpenFamily(*row) for row in self._read(_OPEN, (venue,))]
+
+    def closed_by_hand(self, venue: str, symbol: str) -> int:
+        """Signed sum of what exits and reductions of no plan have filled, over all runs."""
+        return int(self._read(_BY_HAND, (venue, symbol))[0][0])
+
+    def check_owner(self, account: str, mode: str) -> None:
+        """Raises JournalError where another account, or another mode of it, has written this journal."""
+        for name, was in self._read("SELECT DISTINCT account, mode FROM runs"):
+            if (name, was) != (account, mode):
+                what = f"it belongs to account {name!r}, {was}, and is asked for by {account!r}, {mode}"
+                raise JournalError(str(self.path), what, "Name another file: positions would be mixed up")
 
     def checkpoint(self) -> None:
         """Move the WAL into the file, which may take some 10 ms: to be called when nothing is at work."""
@@ -350,15 +361,20 @@ FROM wanted JOIN nets USING (family) ORDER BY placed_ns, client_id"""
 _OPEN: Final = """
 WITH booked AS (
   SELECT orders.family AS family, symbol, orders.side AS side, f.price AS price, f.qty AS qty,
-    f.base_fee AS kept
+    f.base_fee AS kept, f.id AS id
   FROM fills f JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
   WHERE venue = ?),
 entries AS (
   SELECT prefix || '-' || parent_id AS family, side,
     (SELECT plan FROM exit_plans e WHERE e.prefix = i.prefix AND e.parent_id = i.parent_id
      ORDER BY e.id DESC LIMIT 1) AS plan
-  FROM intents i WHERE closes = '')
+  FROM intents i WHERE closes = '' AND purpose = 0)
 SELECT b.family, symbol, entries.side, sum(b.side * qty - kept) AS net,
   sum(price * qty * (b.side = entries.side)) / sum(qty * (b.side = entries.side)), plan
 FROM booked b JOIN entries ON entries.family = b.family
-GROUP BY b.family HAVING net <> 0 ORDER BY b.family"""
+GROUP BY b.family HAVING net <> 0 ORDER BY min(b.id)"""
+_BY_HAND: Final = """
+SELECT coalesce(sum(orders.side * f.qty - f.base_fee), 0)
+FROM fills f JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
+JOIN intents i ON i.prefix = orders.prefix AND i.parent_id = orders.parent_id
+WHERE venue = ? AND symbol = ? AND closes = '' AND purpose <> 0"""
