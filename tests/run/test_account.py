@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from citadel_kit import clock
-from citadel_kit.errors import GateRefused, LeaseHeld
+from citadel_kit.errors import ConfigError, GateRefused, LeaseHeld
 from citadel_kit.exchange.local import LocalExchange
 from citadel_kit.run.account import Account
 from citadel_kit.run.connector import HybridConnector
@@ -110,7 +110,9 @@ def test_one_engine_an_account_and_others_may_watch(
             engine(exchange, other, "second")
         with engine(exchange, None, "second") as watching:
             assert watching.wait_live().venues[0].bid > 0
-    with engine(exchange, other, "second"):
+    with pytest.raises(ConfigError, match="the account's journal is"):
+        engine(exchange, other, "second")
+    with engine(exchange, account, "second"):
         pass
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.exchange.synthetic import SyntheticMarket
 from citadel_kit.run.connector import HybridConnector
+from citadel_kit.run.order import Order
 from citadel_kit.run.replay import ReplayDriver
-from citadel_kit.types import OrderIntent, Side
+from citadel_kit.types import MacroSignal, Memory, OrderIntent, Purpose, Regime, Side, Weather
 
 START = 1_760_000_000_000_000_000
 QTY = 90_000
@@ -104,3 +106,72 @@ def test_routes_are_ordered_by_price_after_fees(kit: HybridConnector) -> None:
     good = [r for r in routes if not r.reason]
     assert good and [r.price for r in good] == sorted(r.price for r in good)
     assert {r.venue for r in routes} == set(kit.instruments)
+
+
+def signal(kit: HybridConnector, side: Side | None) -> MacroSignal:
+    now = kit.snapshot().asof_ns
+    return MacroSignal(
+        symbol=kit.snapshot().symbol, side=side, asof_ns=now, valid_until_ns=now + 600_000_000_000,
+        regime=Regime(Memory.UNKNOWN, Weather.UNKNOWN, 0.5, 0.1, 0.0), probability=0.9, fraction=0.5, reason="",
+    )  # fmt: skip
+
+
+def bought(kit: HybridConnector, **options: object) -> Order:
+    """A TWAP whose first slice has filled."""
+    order = kit.submit(until_allowed(kit), twap_s=30, twap_slices=3, on_deadline="take", **options)
+    kit.run_until(lambda: kit._engine.orders.is_finished("t1s1"), 15)
+    assert order.filled > 0
+    return order
+
+
+def entries(kit: HybridConnector) -> list[str]:
+    return [v.parent_id for v in kit.snapshot().orders if "s" in v.parent_id and "x" not in v.parent_id]
+
+
+@pytest.mark.parametrize(
+    ("how", "options", "note"),
+    [
+        ("flip", {}, "the signal has turned"),
+        ("flip", {"exit_on_flip": False}, "the signal has turned"),
+        ("slice", {}, "t1s1 is closing (HAND)"),
+        ("time", {"exit_after_s": 12.0}, "t1s1 is closing (TIME)"),
+    ],
+)
+def test_what_closes_a_slice_ends_the_whole(
+    kit: HybridConnector, how: str, options: dict[str, object], note: str
+) -> None:
+    order = bought(kit, **options)
+    if how == "flip":
+        kit.signal(signal(kit, None))
+        kit.run_for(0.3)
+        assert order.status == "working"
+        kit.signal(signal(kit, Side.SELL))
+    elif how == "slice":
+        kit.close_position("t1s1")
+    before = entries(kit)
+    kit.run_for(40)
+    assert order.status == "cancelled" and note in order.view.note
+    assert len(entries(kit)) == len(before) + (how == "time")  # slice 2 comes after 10 s, its end after 12
+    assert how == "time" or kit.position(order.view.venue) == (0 if options == {} else order.filled)
+
+
+def test_closed_by_its_name_all_its_slices_close(kit: HybridConnector) -> None:
+    order = bought(kit)
+    kit.run_until(lambda: kit._engine.orders.view("t1").filled > order.view.qty / 2, 20)
+    kit.close_position("t1")
+    kit.run_for(40)
+    assert len(entries(kit)) == 2 and kit.position(order.view.venue) == 0 and order.status == "cancelled"
+    rows = order.history()
+    assert set(rows["parent_id"]) == {"t1s1", "t1s2"} and rows["at"].is_monotonic_increasing
+    assert rows["qty"].sum() == pytest.approx(order.filled)
+
+
+def test_an_exit_in_slices_goes_on_while_entries_may_not(kit: HybridConnector) -> None:
+    entry = kit.submit(until_allowed(kit), deadline_s=0.1, on_deadline="take", stop_bps=0, exit_after_s=900)
+    entry.wait(5)
+    out = replace(buy(kit), side=Side.SELL, purpose=Purpose.EXIT, forced=False)
+    order = kit.submit(out, twap_s=30, twap_slices=3, on_deadline="take")
+    kit._call(lambda: kit._engine._executor.cancel_all(kit._engine.now_ns, entries_only=True))
+    assert order.wait(60).status == "filled"
+    with pytest.raises(ConfigError, match="no exit plan"):
+        kit.close_position(order.parent_id)
