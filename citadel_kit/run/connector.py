@@ -33,6 +33,7 @@ from citadel_kit.run.order import Order, as_frame, history
 from citadel_kit.run.paper import Latency, PaperBroker
 from citadel_kit.run.parts import EngineConfig
 from citadel_kit.run.report import ExecutionReport
+from citadel_kit.run.shortfall import Execution
 from citadel_kit.types import (
     Fill,
     Instrument,
@@ -131,8 +132,14 @@ class HybridConnector(EngineHost):
         return as_frame(self._facts(self._engine.orders.views))
 
     def history(self, parent_id: str) -> pd.DataFrame:
-        """What one parent order did: each stretch at a price and each fill, in order of time. ConfigError."""
-        return history(self._facts(lambda: self._engine.orders.execution(parent_id, self._engine.now_ns)))
+        """What one parent order did, or all slices of one: each stretch at a price and each fill, in order
+        of time. Raises ConfigError for an unknown id."""
+        orders = self._engine.orders
+
+        def executions() -> list[Execution]:
+            return [orders.execution(name, self._engine.now_ns) for name in orders.chases(parent_id)]
+
+        return history(self._facts(executions))
 
     def report(self) -> ExecutionReport:
         """Transaction cost analysis of what was done so far."""
@@ -187,7 +194,8 @@ class HybridConnector(EngineHost):
         self._call(lambda: self._engine.cancel(parent_id))
 
     def close_position(self, parent_id: str) -> None:
-        """Close what an entry opened, by its exit plan. Raises ConfigError for an unknown id."""
+        """Close what an entry opened, by its exit plan; a TWAP, with all its slices, ends. Raises ConfigError
+        for an unknown id."""
         self._call(lambda: self._engine.close_position(parent_id))
 
     def signal(self, signal: MacroSignal) -> None:

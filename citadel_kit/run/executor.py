@@ -65,7 +65,7 @@ class SmartOrderExecutor:
         self.orders = Orders(ledger)
         self._plans = Plans(start_exit, self.cancel, self._send_stop)
         self.orders.follow(self._plans)
-        self._twaps = Twaps(self.orders.twaps, submit_slice, self.cancel)
+        self._twaps = Twaps(self.orders.twaps, submit_slice, self.cancel, self._plans.closing)
 
     @property
     def has_work(self) -> bool:
@@ -190,17 +190,22 @@ class SmartOrderExecutor:
     def on_signal(self, side: int, now_ns: int) -> None:
         """The macro layer's newest word, for the plans that close on a flip; 0: flat."""
         self._plans.on_signal(side, now_ns)
+        self._twaps.on_signal(side, now_ns)
 
     def on_guard(self, step: int, now_ns: int) -> None:
         """At FLATTEN every plan closes."""
         self._plans.on_guard(step, now_ns)
 
     def close_position(self, parent_id: str, now_ns: int) -> None:
-        """Close what an entry opened, by its exit plan. Raises ConfigError where it has none."""
-        if self._plans.of(self.orders.named(parent_id).parent_id) is None:
+        """Close what an entry opened, by its exit plan; of a TWAP, which ends, that of each slice. Raises
+        ConfigError where it has none."""
+        entries = [name for name in self.orders.chases(parent_id) if self._plans.of(name)]
+        if not entries:
             what = f"{parent_id!r} has no exit plan"
             raise ConfigError("parent_id", what, "Submit an intent of purpose EXIT instead")
-        self._plans.close(parent_id, now_ns)
+        self._twaps.cancel(parent_id, now_ns)
+        for name in entries:
+            self._plans.close(name, now_ns)
 
     def cancel(self, parent_id: str, now_ns: int) -> None:
         """Cancel one parent, or a TWAP. Raises ConfigError for an id that was never given."""
@@ -215,7 +220,7 @@ class SmartOrderExecutor:
         others. Stops at the venue stay in any case.
         """
         failures: list[Exception] = []
-        self._twaps.stop()
+        self._twaps.stop(entries_only=entries_only)
         for order in list(self.orders.working.values()):
             if entries_only and order.intent.purpose != Purpose.ENTRY:
                 continue

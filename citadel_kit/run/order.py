@@ -127,20 +127,21 @@ def as_frame(views: Sequence[OrderView]) -> pd.DataFrame:
     return frame.set_index("parent_id")
 
 
-def history(execution: Execution) -> pd.DataFrame:
-    """Of one chase: `rested` rows with their span, `filled` rows with the market of their moment."""
+def history(executions: Sequence[Execution]) -> pd.DataFrame:
+    """`rested` rows with their span, `filled` rows with the market of their moment."""
     import pandas as pd
 
     rests: list[dict[str, Any]] = [
-        {"at": r.from_ns, "what": "rested", "price": r.price, "until": r.until_ns, "order_id": r.order_id}
-        for r in execution.rests
-    ]
+        {"at": r.from_ns, "what": "rested", "price": r.price, "until": r.until_ns, "order_id": r.order_id,
+         "parent_id": e.parent_id}
+        for e in executions for r in e.rests
+    ]  # fmt: skip
     fills: list[dict[str, Any]] = [
         {"at": f.at_ns, "what": "filled", "price": f.price, "qty": f.qty, "maker": f.maker, "fee": f.fee,
-         "bid": f.bid, "ask": f.ask}
-        for f in execution.fills
+         "bid": f.bid, "ask": f.ask, "parent_id": e.parent_id}
+        for e in executions for f in e.fills
     ]  # fmt: skip
-    names = ["at", "what", "price", "qty", "until", "order_id", "maker", "fee", "bid", "ask"]
+    names = ["at", "what", "price", "qty", "until", "order_id", "maker", "fee", "bid", "ask", "parent_id"]
     rows = sorted([*rests, *fills], key=lambda row: int(row["at"]))
     frame = pd.DataFrame(rows, columns=names)
     for name in ("at", "until"):

@@ -43,6 +43,11 @@ class Orders:
             raise ConfigError("parent_id", f"no order {parent_id!r}", f"There are: {there_are}")
         return self._all[parent_id]
 
+    def chases(self, parent_id: str) -> list[str]:
+        """The slices of a TWAP, so far; any other order is its own. Raises ConfigError for an unknown id."""
+        twap = self.twaps.get(parent_id)
+        return [c.parent_id for c in twap.children] if twap else [self.named(parent_id).parent_id]
+
     def at(self, venue: str) -> list[ParentOrder]:
         """Working ones."""
         return [order for order in self.working.values() if order.instrument.venue == venue]
@@ -103,6 +108,6 @@ class Orders:
         return [self.execution(name, now_ns) for name, order in self._all.items() if order.trace.placed_ns]
 
     def execution(self, parent_id: str, now_ns: int) -> Execution:
-        """Raises ConfigError for an id that was never given, and for a TWAP: ask for its slices."""
+        """Of one chase. Raises ConfigError for an id that was never given."""
         order = self.named(parent_id)
         return execution(view(order), order.instrument, order.fills, order.trace, now_ns)

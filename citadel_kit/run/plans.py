@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from citadel_kit.micro import position
-from citadel_kit.micro.position import DeedKind, ExitConfig, PlanState
+from citadel_kit.micro.position import Cause, DeedKind, ExitConfig, PlanState
 from citadel_kit.run.parent import ParentOrder
 from citadel_kit.types import BookTop, Command, OrderReport, StopCommand
 
@@ -104,6 +104,11 @@ class Plans:
 
     def of(self, parent_id: str) -> Plan | None:
         return self._plans.get(parent_id)
+
+    def closing(self, parent_id: str) -> str:
+        """The cause for which an entry's position is being, or was, closed; empty: none."""
+        plan = self._plans.get(parent_id)
+        return Cause(plan.state.cause).name if plan and plan.state.cause != Cause.NONE else ""
 
     def says(self, parent_id: str) -> str:
         """One line; empty where nothing is open."""

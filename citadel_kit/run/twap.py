@@ -2,6 +2,9 @@
 
 `micro.routing` says when and how much; each slice asks the gate and the limits as any order does, and has its
 own exit plan. A slice that is refused, or not filled in its time, is made up for by the next.
+
+What closes one slice ends the whole: once the exit plan of any is closing, and on a signal against it, no
+further slice comes, and those at work are cancelled.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.micro import routing
 from citadel_kit.micro.routing import Slices
 from citadel_kit.run.parent import ParentOrder, view
-from citadel_kit.types import Instrument, OrderIntent, OrderView
+from citadel_kit.types import Instrument, OrderIntent, OrderView, Purpose
 
 OPTIONS: Final = ("twap_s", "twap_slices", "twap_jitter", "twap_draws")
 _CATCH_UP: Final = 1.0
@@ -53,10 +56,14 @@ class Twap:
 
 class Twaps:
     def __init__(
-        self, twaps: dict[str, Twap], submit: SubmitSlice | None, cancel: Callable[[str, int], None]
+        self,
+        twaps: dict[str, Twap],
+        submit: SubmitSlice | None,
+        cancel: Callable[[str, int], None],
+        closing: Callable[[str], str],
     ) -> None:
-        """`twaps`: where they are kept."""
-        self._twaps, self._submit, self._cancel = twaps, submit, cancel
+        """`twaps`: where they are kept. `closing`: why an entry's exit plan closes; empty: it doesn't."""
+        self._twaps, self._submit, self._cancel, self._closing = twaps, submit, cancel, closing
 
     def start(
         self, intent: OrderIntent, instrument: Instrument, options: Mapping[str, Any], price: int, now_ns: int
@@ -102,6 +109,8 @@ class Twaps:
     def on_timer(self, now_ns: int) -> None:
         for twap in [twap for twap in self._twaps.values() if twap.finished_ns == 0]:
             if not twap.cancelled:
+                self._end_if_closing(twap, now_ns)
+            if not twap.cancelled:
                 try:
                     self._slice(twap, now_ns)
                 except (GateRefused, ConfigError) as refusal:
@@ -115,16 +124,33 @@ class Twaps:
         twap = self._twaps.get(name)
         if twap is None:
             return False
-        twap.cancelled = True
+        self._end(twap, now_ns)
+        return True
+
+    def stop(self, *, entries_only: bool) -> None:
+        """No further slices: what works is for others to cancel."""
+        for twap in self._twaps.values():
+            if not entries_only or twap.intent.purpose == Purpose.ENTRY:
+                twap.cancelled = True
+
+    def on_signal(self, side: int, now_ns: int) -> None:
+        """An entry against the new signal ends, whatever its slices' plans make of what is open."""
+        for twap in self._twaps.values():
+            against = twap.intent.purpose == Purpose.ENTRY and side == -twap.intent.side
+            if against and twap.finished_ns == 0 and not twap.cancelled:
+                self._end(twap, now_ns, "ended: the signal has turned")
+
+    def _end_if_closing(self, twap: Twap, now_ns: int) -> None:
+        for child in twap.children:
+            if cause := self._closing(child.parent_id):
+                self._end(twap, now_ns, f"ended: {child.parent_id} is closing ({cause})")
+                return
+
+    def _end(self, twap: Twap, now_ns: int, why: str = "") -> None:
+        twap.cancelled, twap.note = True, why
         for child in twap.children:
             if child.finished_ns == 0:
                 self._cancel(child.parent_id, now_ns)
-        return True
-
-    def stop(self) -> None:
-        """No further slices of any: what works is for others to cancel."""
-        for twap in self._twaps.values():
-            twap.cancelled = True
 
     def _slice(self, twap: Twap, now_ns: int) -> None:
         number = routing.slice_at(twap.slices.times_ns, now_ns)

@@ -110,9 +110,10 @@ def test_routes_are_ordered_by_price_after_fees(kit: HybridConnector) -> None:
 
 def signal(kit: HybridConnector, side: Side | None) -> MacroSignal:
     now = kit.snapshot().asof_ns
+    regime = Regime(memory=Memory.TRENDING, weather=Weather.CALM, hurst=0.6, volatility=0.5, trend=1.0)
     return MacroSignal(
-        symbol=kit.snapshot().symbol, side=side, asof_ns=now, valid_until_ns=now + 600_000_000_000,
-        regime=Regime(Memory.UNKNOWN, Weather.UNKNOWN, 0.5, 0.1, 0.0), probability=0.9, fraction=0.5, reason="",
+        symbol="BTC/USDT", side=side, asof_ns=now, valid_until_ns=now + 600_000_000_000, regime=regime,
+        probability=0.7, fraction=0.1, reason="a test",
     )  # fmt: skip
 
 
