@@ -173,6 +173,7 @@ class Account:
             self._books.venue_order_id = lambda venue, *key: self._brokers[venue].venue_order_id(*key)
             for venue in self.venues:
                 await self._connect(venue, engine.instruments[venue])
+                self._rounds[venue].check_others()
             await self._settle()
             self._settled = True
             engine.block("")

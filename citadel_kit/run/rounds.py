@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
 
 from citadel_kit import clock
@@ -66,20 +66,15 @@ class Rounds:
         """
         start, journal, broker = keep is None, self._journal, self._broker
         asked_ns = clock.now_ns()
-        open_orders = await broker.open_orders()
-        ours = journal.own_orders(broker.venue, asked_ns - RECENT_NS)
+        open_orders = self._here(await broker.open_orders())
+        ours = self._traded(journal.own_orders(broker.venue, asked_ns - RECENT_NS))
         alive = [order for order in open_orders if self._is_ours(order.client_id)]
         asked = await self._asked(ours, alive, asked_ns, start=start)
         symbols = dict.fromkeys([*(o.symbol for o in ours), *(o.symbol for o in alive)])
         since_ns = trades_since(ours, alive, asked_ns)
-        trades = [
-            trade
-            for symbol in symbols
-            if symbol in self._instruments
-            for trade in await broker.trades(symbol, since_ns)
-        ]
+        trades = [trade for symbol in symbols for trade in await broker.trades(symbol, since_ns)]
         numbers = {trade.venue_order_id for trade in trades}
-        ours = journal.own_orders(broker.venue, asked_ns - RECENT_NS, numbers)
+        ours = self._traded(journal.own_orders(broker.venue, asked_ns - RECENT_NS, numbers))
         view = VenueView(asked_ns, open_orders, asked, trades)
         kept = None if keep is None else keep()
         result = reconcile(broker.venue, ours, view, self._prefixes, keep=kept, grace_ns=self._grace_ns)
@@ -88,6 +83,23 @@ class Rounds:
         for found in result.cancel:
             self._cancel(found)
         return result, said
+
+    def check_others(self) -> None:
+        """Of symbols that this engine does not trade, only stops may be at work: nobody here could look after
+        anything else. Raises EngineClosed naming the symbols."""
+        every = self._journal.own_orders(self._broker.venue, clock.now_ns())
+        open_still = {o.symbol for o in every if not o.settled and o.order_id < FIRST_STOP_ID}
+        if others := sorted(open_still - set(self._instruments)):
+            what = f"orders of {', '.join(others)} at {self._broker.venue} are not settled"
+            raise EngineClosed(f"nothing is traded: {what}. Start an engine for them first")
+
+    def _traded(self, ours: Iterable[OwnOrder]) -> list[OwnOrder]:
+        return [own for own in ours if own.symbol in self._instruments]
+
+    def _here(self, orders: Iterable[VenueOrder]) -> list[VenueOrder]:
+        """Without stops of ours that guard another symbol's position."""
+        known = self._instruments
+        return [o for o in orders if o.symbol in known or not self._is_ours(o.client_id)]
 
     async def settle(self, until_ns: int, wait_s: float) -> Reconciliation:
         """Rounds of the start, until one has nothing left to do; an answer that does not come is asked for

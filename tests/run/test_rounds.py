@@ -15,6 +15,7 @@ from citadel_kit.io.journal import Journal
 from citadel_kit.run.bookkeeper import Bookkeeper
 from citadel_kit.run.rounds import Rounds
 from citadel_kit.types import (
+    FIRST_STOP_ID,
     Command,
     CommandKind,
     Instrument,
@@ -22,6 +23,7 @@ from citadel_kit.types import (
     OrderReport,
     ReportKind,
     Side,
+    StopCommand,
     VenueOrder,
     VenueTrade,
 )
@@ -130,3 +132,23 @@ class UnknowingBroker(LateBroker):
 
     async def trades(self, symbol: str, since_ns: int) -> list[VenueTrade]:
         return []
+
+
+def test_orders_of_another_symbol_stop_the_start_and_its_stops_are_let_be(tmp_path: Path) -> None:
+    now_ns = clock.now_ns()
+    other = Instrument(venue="v", symbol="C/D", venue_symbol="CD", price_decimals=2, qty_decimals=3)
+    broker: Any = LateBroker(now_ns)
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start_run("ck000001", "main", "TEST", now_ns)
+        intent = OrderIntent(venue="v", symbol="A/B", side=Side.BUY, qty=50, forced=True)
+        journal.intent("p1", intent, COIN, {}, now_ns)
+        journal.command("p1", StopCommand(FIRST_STOP_ID, -1, 90, 0, 50), now_ns)
+        rounds = Rounds(broker, Bookkeeper(journal, lambda *_: None), ["ck000001"], {"C/D": other})
+        rounds.check_others()
+        result, _ = asyncio.run(rounds.once(None))
+        assert not (
+            result.cancel or result.adopt or result.waiting or result.problems or result.foreign_orders
+        )
+        journal.command("p1", Command(CommandKind.PLACE, 1, 1, 100, 50, 0), now_ns)
+        with pytest.raises(EngineClosed, match=r"orders of A/B at v are not settled"):
+            rounds.check_others()
