@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from citadel_kit import clock
-from citadel_kit.errors import EngineClosed, JournalError, VenueUnreachable
+from citadel_kit.errors import EngineClosed, JournalError, LeaseHeld, VenueUnreachable
 from citadel_kit.io.broker import Armed, BrokerConfig, CcxtBroker, arm_live, capabilities
 from citadel_kit.io.journal import Journal
 from citadel_kit.io.keys import Keys, load_keys
@@ -94,6 +94,7 @@ class Account:
         self.foreign: dict[str, tuple[str, ...]] = {}
         """By venue, orders of the account that aren't ours; they are never touched."""
         self._engine: Engine | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._settled = False
         self._families: dict[str, str] = {}
         """The entry that a parent belongs to, as `prefix-parent_id`, over all runs."""
@@ -151,9 +152,12 @@ class Account:
 
         Returns when journal and venues agree and every open position has its plan again.
 
-        Raises LeaseHeld where another engine trades this account, JournalError, ConfigError for keys that a
-        venue doesn't take, VenueUnreachable, and EngineClosed naming what `settle_s` did not explain.
+        Raises LeaseHeld where another engine trades this account, or uses this object, JournalError, ConfigError
+        for keys that a venue doesn't take, VenueUnreachable, and EngineClosed naming what `settle_s` did not
+        explain.
         """
+        if self._engine is not None:
+            raise LeaseHeld(f"account {self.name!r}", f"engine {self._lease.prefix} of this process")
         engine.block("the account is being reconciled")
         now_ns = clock.now_ns()
         self.journal_path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,6 +170,7 @@ class Account:
             self._journal.close()
             raise
         self._engine, self._outbox, self._after = engine, outbox, after
+        self._loop = asyncio.get_running_loop()
         try:
             self._journal.start_run(self._lease.prefix, self.name, self.mode, now_ns)
             self._brakes = Brakes(self.name, self._journal, self._lease, engine)
@@ -184,9 +189,11 @@ class Account:
             raise
 
     async def stop(self) -> None:
-        """Wait for the venues' word on what was cancelled, for `end_s` at most; then give everything back."""
+        """Wait for the venues' word on what was cancelled, for `end_s` at most; then give everything back.
+
+        On another loop than `start` was called on, nothing: what runs is another engine's."""
         engine = self._engine
-        if engine is None:
+        if engine is None or self._loop is not asyncio.get_running_loop():
             return
         until_ns = clock.now_ns() + int(self._config.end_s * clock.SECOND)
         while engine.orders.working and clock.now_ns() < until_ns:

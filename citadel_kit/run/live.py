@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from citadel_kit import clock, ladder
-from citadel_kit.errors import ConfigError, EngineClosed, VenueUnreachable
+from citadel_kit.errors import ConfigError, EngineClosed, LeaseHeld, VenueUnreachable
 from citadel_kit.io import rest
 from citadel_kit.io.ccxt_feed import CcxtFeed
 from citadel_kit.io.reach import REACH_S
@@ -98,14 +98,17 @@ class LiveDriver:
         self._links: dict[str, _Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: Exception | None = None
-        self._published_ns = 0
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the engine that it drives
 
     async def start(
         self, engine: Engine, publish: Callable[[], None], fail: Callable[[Exception], None]
     ) -> None:
-        """Returns when every venue's stream stands. Raises VenueUnreachable if one can't be opened."""
+        """Returns when every stream stands. Raises VenueUnreachable, or LeaseHeld while it is in use."""
+        if self._loop is not None:
+            raise LeaseHeld("this driver", "another engine of this process")
+        self._loop = asyncio.get_running_loop()
         self._engine, self._publish, self._fail = engine, publish, fail
-        self._failure, self._links = None, {}
+        self._failure, self._links, self._published_ns = None, {}, 0
         self.spawn(asyncio.to_thread(_warm_up))  # the first prices don't wait for the compiler
         for of_venue, instrument in self.feeds:
             venue = instrument.venue
@@ -125,8 +128,8 @@ class LiveDriver:
 
     async def play(self, seconds: float, stop: Callable[[], bool]) -> None:
         """Wait for so many seconds, or until `stop()`. Raises what the driver died of, if it did."""
-        until_ns = clock.now_ns() + int(seconds * clock.SECOND)
         self._check()
+        until_ns = clock.now_ns() + int(seconds * clock.SECOND)
         while not stop() and clock.now_ns() < until_ns:
             await asyncio.sleep(_STEP_S)
             self._check()
@@ -138,17 +141,19 @@ class LiveDriver:
         self.perform()
 
     async def stop(self) -> None:
-        """Close every connection. Reports still under way arrive; then nothing more happens."""
+        """Close what `start` opened on this loop. Reports under way arrive; then nothing more happens."""
+        if self._loop is not asyncio.get_running_loop():
+            return
         if self._account is not None:
             await self._account.stop()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        now_ns = clock.now_ns()
         for link in self._links.values():
-            link.end(now_ns)
+            link.end(clock.now_ns())
         self._engine.drain(seconds=10.0)
+        self._loop = None
         self._failure = self._failure or EngineClosed("the live market was left; start again for another run")
 
     def broker(self, paper: Callable[[], PaperBroker]) -> PaperBroker | Outbox:

@@ -116,6 +116,23 @@ def test_one_engine_an_account_and_others_may_watch(
         pass
 
 
+def test_an_account_serves_one_engine_and_the_second_leaves_the_first_alone(
+    exchange: LocalExchange, account: Account
+) -> None:
+    with engine(exchange, account) as kit:
+        kit.wait_live()
+        order = resting(kit)
+        with pytest.raises(LeaseHeld, match=r"in use by engine ck\w{6} of this process"):
+            engine(exchange, account, "second")
+        order.cancel()
+        assert order.wait(10).status == "cancelled"
+        assert kit.snapshot().engine == "running"
+        resting(kit)
+    assert at_venue(exchange) == []
+    with engine(exchange, account, "second"):
+        pass
+
+
 def test_what_is_not_ours_is_told_and_never_touched(exchange: LocalExchange, account: Account) -> None:
     strange = strangers_order(exchange)
     with engine(exchange, account) as kit:

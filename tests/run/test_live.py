@@ -15,7 +15,7 @@ import pytest
 from local_venue import FRAMES, SNAPSHOT, LocalVenue, black_hole, depth, nobody, snapshot, ticker, trade
 
 from citadel_kit import ladder, settings
-from citadel_kit.errors import ConfigError, EngineClosed, VenueUnreachable
+from citadel_kit.errors import ConfigError, EngineClosed, LeaseHeld, VenueUnreachable
 from citadel_kit.io.stream import StreamConfig
 from citadel_kit.io.tape import Tape
 from citadel_kit.micro import flow
@@ -313,6 +313,24 @@ def test_what_the_engine_does_not_survive_stops_the_trading_and_is_raised() -> N
         with pytest.raises(RuntimeError, match="a mistake of ours"):
             await world.driver.play(10.0, lambda: False)
         assert [str(error) for error in world.failures] == ["a mistake of ours"]
+
+    with LocalVenue() as venue:
+        play(venue, scenario)
+
+
+def test_one_driver_drives_one_engine_and_the_second_leaves_the_first_alone() -> None:
+    async def scenario(world: World) -> None:
+        await world.at(106)
+        driver = world.driver
+
+        async def second() -> None:
+            with pytest.raises(LeaseHeld, match="this driver is in use"):
+                await driver.start(world.engine, world.publish, world.fail)
+            await driver.stop()  # as its host does then
+
+        await asyncio.to_thread(lambda: asyncio.run(second()))
+        await asyncio.to_thread(venue.push, depth(107, 107))
+        await world.at(107)
 
     with LocalVenue() as venue:
         play(venue, scenario)
