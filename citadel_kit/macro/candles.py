@@ -63,17 +63,31 @@ def infer_timeframe(frame: pd.DataFrame) -> str:
 def open_ns(frame: pd.DataFrame) -> Ints:
     """Open times in ns since the epoch. Raises CandleError `not_utc` for anything but UTC times."""
     index = frame.index
-    if not isinstance(index, pd.DatetimeIndex) or str(index.tz) != "UTC":
-        kind = str(index.tz) if isinstance(index, pd.DatetimeIndex) else str(index.dtype)
-        raise CandleError("not_utc", f"the index must hold UTC times, it is {kind}; use tz_convert('UTC')")
+    if not isinstance(index, pd.DatetimeIndex):
+        text = f"the index must hold UTC times, it is {index.dtype}; make it of the open times by to_datetime"
+        raise CandleError("not_utc", text)
+    if index.tz is None:
+        text = "the index must hold UTC times, it names no zone; where they are UTC use tz_localize('UTC')"
+        raise CandleError("not_utc", text)
+    if str(index.tz) != "UTC":
+        text = f"the index must hold UTC times, it is in {index.tz}; use tz_convert('UTC')"
+        raise CandleError("not_utc", text)
+    if index.hasnans:
+        text = f"{int(np.isnat(index.to_numpy()).sum())} bars have no open time (NaT); drop them or find their times"
+        raise CandleError("not_utc", text)
     return index.as_unit("ns").asi8
 
 
 def columns_of(frame: pd.DataFrame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Open, high, low, close and volume as contiguous arrays. Raises CandleError `columns`."""
-    missing = [name for name in COLUMNS if name not in frame.columns or frame[name].dtype != np.float64]
-    if missing:
-        raise CandleError("columns", f"{', '.join(missing)} missing or not float64")
+    names = list(frame.columns)
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise CandleError("columns", f"more than one column is named {', '.join(twice)}; keep one of each")
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise CandleError("columns", f"{', '.join(missing)} missing; there are {', '.join(map(str, names))}")
+    if other := [f"{name} ({frame[name].dtype})" for name in COLUMNS if frame[name].dtype != np.float64]:
+        text = f"{', '.join(other)} not float64; use astype('float64'), which makes None a NaN"
+        raise CandleError("columns", text)
     o, h, low, c, v = (np.ascontiguousarray(frame[name].to_numpy()) for name in COLUMNS)
     return o, h, low, c, v
 
