@@ -73,7 +73,7 @@ def open_ns(frame: pd.DataFrame) -> Ints:
         text = f"the index must hold UTC times, it is in {index.tz}; use tz_convert('UTC')"
         raise CandleError("not_utc", text)
     if index.hasnans:
-        text = f"{int(np.isnat(index.to_numpy()).sum())} bars have no open time (NaT); drop them or find their times"
+        text = f"{np.count_nonzero(index.isna())} bars have no open time (NaT); drop them or find their times"
         raise CandleError("not_utc", text)
     return index.as_unit("ns").asi8
 
