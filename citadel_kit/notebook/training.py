@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from citadel_kit.io.models import save_model
 from citadel_kit.macro.cache import Cache
-from citadel_kit.macro.candles import Floats, infer_timeframe, open_ns
+from citadel_kit.macro.candles import Floats, infer_timeframe, open_ns, timeframe_ns
 from citadel_kit.macro.events import uniqueness
 from citadel_kit.macro.features import feature_matrix
 from citadel_kit.macro.labels import Labels
@@ -132,6 +132,7 @@ def compare_variants(
         name: run_macro(candles, timeframe, symbol, now_ns, config, trials=result.trials, cache=cache)
         for name, config in configs.items()
     }
+    bar_ns = timeframe_ns(timeframe)
     rows = {
         name: {
             "sharpe": found.summary["sharpe"],
@@ -139,7 +140,9 @@ def compare_variants(
             "trades": found.summary["trades"],
             "skill": found.skill,
             "alone": found.summary["probabilistic_sharpe"],
-            f"as the best of {result.trials.count}": result.trials.deflate(estimate(found.record.net)),
+            f"as the best of {result.trials.count}": result.trials.deflate(
+                estimate(found.record.net), bar_ns
+            ),
         }
         for name, found in results.items()
     }
