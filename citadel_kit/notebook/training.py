@@ -25,6 +25,7 @@ from citadel_kit.macro.significance import Overfitting, estimate, overfitting
 from citadel_kit.macro.splits import PurgedWalkForward
 from citadel_kit.macro.trainer import train
 from citadel_kit.run.macro_loop import MacroConfig, MacroResult, run_macro
+from citadel_kit.run.saved_model import settings_of
 
 _COLOURS: Final = {"train": "#1d3557", "purged": "#e9c46a", "test": "#2a9d8f"}
 _TOP: Final = 15
@@ -173,8 +174,8 @@ def keep_model(result: MacroResult, run_dir: str, facts: dict[str, Any] | None =
     folder = Path(run_dir or mkdtemp(prefix="citadel-"))
     manifest = save_model(
         folder / "model", result.model, candles=result.candles, timeframe=infer_timeframe(result.candles),
-        symbol=result.signal.symbol, config=result.config.training, folds=result.folds,
-        trials=result.trials.count, notes={"verdict": result.verdict},
+        symbol=result.signal.symbol, config=result.config.training, trials=result.trials.count,
+        settings=settings_of(result.config), folds=result.folds, notes={"verdict": result.verdict},
     )  # fmt: skip
     told = {"verdict": result.verdict, "skill": result.skill, **result.summary, **(facts or {})}
     plain = {name: None if _no_number(value) else value for name, value in told.items()}
