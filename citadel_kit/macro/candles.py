@@ -54,10 +54,16 @@ def infer_timeframe(frame: pd.DataFrame) -> str:
     step = usual_step(open_ns(frame))
     if step == 0:
         raise CandleError("timeframe", "can't be told from fewer than two bars in order; name it, such as 5m")
+    return timeframe_name(step)
+
+
+def timeframe_name(step_ns: int) -> str:
+    """The one name of a bar's length, in its largest whole unit: `1h`, never `60m`. Raises CandleError
+    `timeframe`."""
     for unit in ("d", "h", "m"):
-        if step % _UNITS_NS[unit] == 0:
-            return f"{step // _UNITS_NS[unit]}{unit}"
-    raise CandleError("timeframe", f"bars are {step / 1e9:g} s apart, which is no whole number of minutes")
+        if step_ns % _UNITS_NS[unit] == 0:
+            return f"{step_ns // _UNITS_NS[unit]}{unit}"
+    raise CandleError("timeframe", f"bars are {step_ns / 1e9:g} s apart, which is no whole number of minutes")
 
 
 def open_ns(frame: pd.DataFrame) -> Ints:
