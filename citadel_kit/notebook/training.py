@@ -69,7 +69,7 @@ def fold_scores(result: MacroResult) -> pd.DataFrame:
 
 
 def honesty(result: MacroResult, seed: int = 7) -> pd.DataFrame:
-    """The four tests of `macro.leakage` on the cycle's own pipeline, and on it with a leak planted: a centred
+    """The five tests of `macro.leakage` on the cycle's own pipeline, and on it with a leak planted: a centred
     mean of the returns, which knows two bars of the future. One row a finding, or one that says there is
     none."""
     timeframe, config = infer_timeframe(result.candles), result.config
@@ -97,7 +97,7 @@ def _found(result: MacroResult, features: Features, name: str, seed: int) -> pd.
         rng=np.random.default_rng(seed),
     )  # fmt: skip
     if table.empty:
-        nothing = {"test": "all four", "where": "", "detail": "nothing found", "certain": False}
+        nothing = {"test": "all five", "where": "", "detail": "nothing found", "certain": False}
         table = pd.DataFrame([nothing])
     return table.assign(pipeline=name)
 
