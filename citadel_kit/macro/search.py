@@ -117,6 +117,8 @@ def search(
             if len(folds) < splits.get_n_splits() and trial.should_prune():
                 row["pruned"] = True
                 raise optuna.TrialPruned
+        if not np.isfinite(row["skill"]):
+            raise ModelError("no test row has a label of either side: there is no skill to compare")
         row["sharpe"] = _sharpe(record, probability, share)
         return float(row["skill"])
 
@@ -139,7 +141,7 @@ def search(
         optuna.logging.set_verbosity(level)
     table = pd.DataFrame(rows)
     if table["pruned"].all():
-        raise ModelError(f"none of {n_trials} trials could be trained: {table['problem'].iloc[-1]}")
+        raise ModelError(f"none of {n_trials} trials could be judged: {table['problem'].iloc[-1]}")
     best = base._replace(**study.best_params)
     return Search(best, float(study.best_value), table, trials)
 

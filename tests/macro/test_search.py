@@ -139,9 +139,13 @@ def test_a_trial_that_can_not_be_trained_counts_and_stops_nothing(capfd: pytest.
     assert found.table["pruned"][failed].all()
     assert found.table["problem"][failed].str.contains("are too few").all()
     assert trials.count == 8
-    with pytest.raises(ModelError, match=r"none of 3 trials could be trained: .*too few"):
+    with pytest.raises(ModelError, match=r"none of 3 trials could be judged: .*too few"):
         search(*material(), SPLITS, n_trials=3, base=BASE, space={"min_leaf_rows": [1000]}, trials=trials)
     assert trials.count == 11
+    x, labels = material()
+    untouched = labels._replace(side=np.where(np.arange(N) < N // 4, labels.side, 0).astype(np.int8))
+    with pytest.raises(ModelError, match="no test row has a label"):
+        search(x, untouched, SPLITS, n_trials=2, base=BASE, space=SPACE)
     with pytest.raises(ConfigError, match="catboost"):
         search(*material(), SPLITS, n_trials=3, base=BASE, space={"kind": ["catboost"]})
     assert capfd.readouterr().err == ""
