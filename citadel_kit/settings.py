@@ -45,8 +45,6 @@ def check_symbol(symbol: str) -> tuple[str, str, str | None, str | None]:
     match = _UNIFIED.fullmatch(symbol)
     if match is None:
         raise ConfigError("symbol", f"{symbol!r} is no unified symbol", "Write it as BASE/QUOTE: BTC/USDT")
-    if symbol != symbol.upper():
-        raise ConfigError("symbol", f"{symbol!r} is no unified symbol", f"Write it as {symbol.upper()}")
     base, quote, settle, expiry = match.groups()
     return base, quote, settle, expiry
 
@@ -58,6 +56,8 @@ def venue_symbol(venue: str, symbol: str) -> str:
     ConfigError for another spelling, or a contract that the venue can't have.
     """
     base, quote, settle, expiry = check_symbol(symbol)
+    if symbol != symbol.upper():
+        raise ConfigError("symbol", f"{symbol!r} is no symbol of {venue}", f"Write it as {symbol.upper()}")
     if settle is not None and (venue in _SPOT or (venue in _LINEAR and settle != quote)):
         raise ConfigError("symbol", f"{venue} has no contracts like {symbol!r}", f"Perhaps {base}/{quote}")
     if venue == "okx":
