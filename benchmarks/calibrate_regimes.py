@@ -4,7 +4,7 @@ Exact fractional noise (`fractional_noise`) has the exponent asked for at every 
 of three kinds: normal, Student's t (three degrees of freedom), and normal times a volatility that wanders (a
 half-life of 96 bars, a log deviation of 0.5). Writes the tables into docs/regimes.md, between their markers,
 and the picture beside it; the seed is fixed, so it writes the same again. The table of
-real candles stays as it is where ../shared lacks them. It takes a few minutes.
+real candles stays as it is where ../shared lacks them. It takes two or three minutes.
 
     python benchmarks/calibrate_regimes.py
 """
@@ -12,7 +12,7 @@ real candles stays as it is where ../shared lacks them. It takes a few minutes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,8 +36,12 @@ REAL: Final = Path(__file__).resolve().parents[2] / "shared" / "candles" / "bina
 SEED: Final = 20240817
 SERIES: Final = 2_000
 """Independent windows an entry of the first tables stands on."""
-BARS: Final = 1 << 17
-"""Of each series the regimes are run on; a quarter of it where surrogates are."""
+BARS: Final = 1 << 14
+"""Of each series the regimes are run on."""
+RUNS: Final = 40
+"""Independent series of a kind: what the uncertainty of a share is told by."""
+NEWEST: Final = 1 << 15
+"""Real bars that are held against surrogates."""
 EXPONENTS: Final = (0.3, 0.4, 0.5, 0.6, 0.7)
 WINDOWS: Final = (256, 512, 1024, 2048)
 ESTIMATORS: Final = {
@@ -60,6 +64,7 @@ def noise(kind: str, n: int, rng: np.random.Generator) -> Floats:
     if kind == "wandering volatility":
         keep = 0.5 ** (1 / 96)
         shocks = 0.5 * np.sqrt(1 - keep**2) * rng.standard_normal(n)
+        shocks[0] *= np.sqrt((1 - keep) / (1 + keep))  # begins as it goes on
         log_volatility = pd.Series(shocks / (1 - keep)).ewm(alpha=1 - keep, adjust=False).mean().to_numpy()
         return np.asarray(np.exp(log_volatility) * rng.standard_normal(n))
     return rng.standard_normal(n)
@@ -113,57 +118,64 @@ def candles(returns: Floats) -> pd.DataFrame:
 
 
 class Run:
-    """Of one model on one series, warm-up left out."""
+    """Of one model on independent series of one kind, warm-up left out."""
 
-    def __init__(self, model: RegimeModel, returns: Floats) -> None:
-        frame = model.frame(candles(returns), "1h").iloc[model.config.hurst_window :]
-        self.shares = {name: float((frame["memory"] == name).mean()) for name in NAMES}
-        self.switches = 1000 * float((frame["memory_bars"] == 0).mean())
+    def __init__(self, frames: Sequence[pd.DataFrame]) -> None:
+        rows = np.array([[float((f["memory"] == name).mean()) for name in NAMES] for f in frames])
+        false = 1.0 - rows[:, NAMES.index("random")]
+        self.shares = dict(zip(NAMES, rows.mean(axis=0), strict=True))
+        self.named = float(false.mean())
+        self.error = float(false.std(ddof=1) / np.sqrt(len(frames)))
+        self.switches = 1000 * float(np.mean([(f["memory_bars"] == 0).mean() for f in frames]))
 
 
 NAMES: Final = ("mean-reverting", "random", "trending")
 
 
-def models(rng: np.random.Generator) -> dict[str, tuple[RegimeModel, int]]:
-    """By name, with the bars each is run on."""
-    few = BARS // 4
+def models(rng: np.random.Generator) -> dict[str, RegimeModel]:
+    """By name; the signs of the surrogates are drawn anew each time."""
     at_once = RegimeConfig(trending_above=0.58, reverting_below=0.42, hurst_margin=0.0)
-    signs = rng.choice(np.array([-1, 1], dtype=np.int8), (99, few))
+    signs = rng.choice(np.array([-1, 1], dtype=np.int8), (99, BARS))
     return {
-        "0.42 and 0.58, no margin": (RegimeModel(config=at_once), BARS),
-        "the default: 0.40 and 0.60, margin 0.04": (RegimeModel(), BARS),
-        "95 % band of 99 surrogates, margin 0.04": (RegimeModel(signs=signs), few),
+        "0.42 and 0.58, no margin": RegimeModel(config=at_once),
+        "the default: 0.40 and 0.60, margin 0.04": RegimeModel(),
+        "95 % band of 99 surrogates, margin 0.04": RegimeModel(signs=signs),
+        "95 % band of 99 surrogates, no margin": RegimeModel(
+            config=RegimeConfig(hurst_margin=0.0), signs=signs
+        ),
     }
 
 
 def regime_runs(rng: np.random.Generator) -> dict[tuple[str, str], Run]:
-    """Model and series → run."""
-    series = {kind: noise(kind, BARS, rng) for kind in KINDS}
-    for hurst in (h for h in EXPONENTS if h != 0.5):
-        series[f"H = {hurst}"] = fractional_noise(hurst, rng.standard_normal(2 * BARS))
-    chosen = models(rng)
-    return {
-        (name, kind): Run(model, returns[:bars])
-        for name, (model, bars) in chosen.items()
-        for kind, returns in series.items()
-    }
+    """Model and series → run; every model is run on the same series."""
+    frames: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    for _ in range(RUNS):
+        series = {kind: noise(kind, BARS, rng) for kind in KINDS}
+        for hurst in (h for h in EXPONENTS if h != 0.5):
+            series[f"H = {hurst}"] = fractional_noise(hurst, rng.standard_normal(2 * BARS))
+        for name, model in models(rng).items():
+            for kind, returns in series.items():
+                frame = model.frame(candles(returns), "1h").iloc[model.config.hurst_window :]
+                frames.setdefault((name, kind), []).append(frame[["memory", "memory_bars"]])
+    return {key: Run(frames[key]) for name in models(rng) for key in frames if key[0] == name}
 
 
 def run_table(runs: dict[tuple[str, str], Run]) -> Iterable[str]:
-    yield "| model | series | mean-reverting | random | trending | switches per 1,000 bars |"
-    yield "| --- | --- |" + " ---: |" * 4
+    yield "| model | series | mean-reverting | random | trending | named at all | switches per 1,000 bars |"
+    yield "| --- | --- |" + " ---: |" * 5
     for (model, series), run in runs.items():
         shares = " | ".join(f"{run.shares[name]:.1%}" for name in NAMES)
-        yield f"| {model} | {series} | {shares} | {run.switches:.1f} |"
+        named = f"{run.named:.1%} ± {100 * run.error:.1f}"
+        yield f"| {model} | {series} | {shares} | {named} | {run.switches:.1f} |"
 
 
 def real_table(rng: np.random.Generator) -> Iterable[str]:
-    """Names on real hourly candles, by thresholds and by surrogates of the newest quarter of `BARS`."""
+    """Names on real hourly candles, by thresholds and by surrogates of the newest `NEWEST` bars."""
     yield "| market | bars | mean-reverting | random | trending | the same three by surrogates, newest bars |"
     yield "| --- | ---: | ---: | ---: | ---: | --- |"
     for path in sorted(REAL.glob("*.parquet")):
         frame = read_candles(path)
-        recent = frame.tail(BARS // 4)
+        recent = frame.tail(NEWEST)
         signs = rng.choice(np.array([-1, 1], dtype=np.int8), (99, len(recent)))
         shares, banded = (
             [f"{(names == name).sum() / (names != 'unknown').sum():.1%}" for name in NAMES]

@@ -200,13 +200,15 @@ often the oracle's own record of two years would count as one.
 
 With two years of hours the curve passes 80 % {crossing};
 with four {longer}.
-The last column (one trial, no
-model to learn) is the most that any rule could reach in two years. What the pipeline loses against it, it
+The last column is no record of ours: a rule that
+knows the season beforehand, and is charged a single trial. What the pipeline loses against it, it
 loses to learning the season from few weeks, to trading only where the expected edge passes the costs of entry
 and exit, and to holding for a label's horizon instead of with the season.
 
 So a verdict of "no edge" is no proof that there is none: an edge weaker than where the curve rises mostly
-goes unseen. What is declared is seldom chance.
+goes unseen. And a verdict of "edge" is no proof that there is one: the first table says how often it is given
+where there is none, on these five kinds of walk. What share of the declared edges are chance depends also on
+how many of the rules that one tries have an edge, and that can't be read here.
 """
 
 

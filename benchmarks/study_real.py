@@ -84,7 +84,8 @@ walk-forward folds with an embargo of {embargo} bars, trades at the next open af
 Buy and hold is all of equity, and pays the same costs twice.
 
 **Of {markets} markets {edges} show an edge.** The number of trials is {trials}: {before} variants of
-the settings tried before these were kept, and each market here.
+the settings tried before these were kept, and each market here; Sharpe ratios on bars of different lengths
+are compared by the year.
 
 {header}
 {rows}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from typing import Any, Final, NamedTuple
@@ -11,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from citadel_kit.errors import ConfigError
 from citadel_kit.types import Instrument, to_units
 
-_UNIFIED: Final = re.compile(r"([^/:\s]+)/([^/:\s-]+)(?::([^/:\s-]+)(?:-(\d{6}))?)?")
+_UNIFIED: Final = re.compile(r"([^/:\\\s.][^/:\\\s]*)/([^/:\\\s.-]+)(?::([^/:\\\s.-]+)(?:-(\d{6}))?)?")
 _LINEAR: Final = ("binanceusdm", "bybitlinear")
 """Venues whose contracts all settle in their quote currency, so that `:USDT` may be left out."""
 _SPOT: Final = ("binance", "bybit", "kraken", "coinbase", "coinbaseexchange")
@@ -30,6 +31,15 @@ def _table() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
+def check_venue(venue: str) -> None:
+    """Raises ConfigError naming the known venues, or the right spelling."""
+    known = list(_table()["fees"])
+    if venue not in known:
+        near = get_close_matches(venue.lower(), known, n=1)
+        hint = f"Perhaps {near[0]}; known: {', '.join(known)}" if near else f"Known: {', '.join(known)}"
+        raise ConfigError("venue", f"{venue!r} is unknown", hint)
+
+
 def check_symbol(symbol: str) -> tuple[str, str, str | None, str | None]:
     """Base, quote, settlement and expiry of a unified symbol. Raises ConfigError for another spelling."""
     match = _UNIFIED.fullmatch(symbol)
@@ -46,6 +56,8 @@ def venue_symbol(venue: str, symbol: str) -> str:
     ConfigError for another spelling, or a contract that the venue can't have.
     """
     base, quote, settle, expiry = check_symbol(symbol)
+    if symbol != symbol.upper():
+        raise ConfigError("symbol", f"{symbol!r} is no symbol of {venue}", f"Write it as {symbol.upper()}")
     if settle is not None and (venue in _SPOT or (venue in _LINEAR and settle != quote)):
         raise ConfigError("symbol", f"{venue} has no contracts like {symbol!r}", f"Perhaps {base}/{quote}")
     if venue == "okx":

@@ -14,6 +14,8 @@ from citadel_kit.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Download candles into a store, and check what files hold.")
 
+_SHOWN = 10
+"""Holes, of which a file may have thousands."""
 Root = Annotated[Path, typer.Option(help="The store's folder.")]
 Timeframe = Annotated[str, typer.Option(help="5m, 1h, 1d …")]
 
@@ -55,7 +57,7 @@ def download(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A Parquet file of candles.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="Parquet, CSV, Feather or JSON.", show_default=False)],
     timeframe: Annotated[str, typer.Option(help="By default the most frequent step.")] = "",
     reference: Annotated[
         Path | None,
@@ -63,25 +65,31 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Name every fault and hole. Exit status 1 where there is a fault; holes are none."""
+    """Name every fault, and holes. Exit status 1 where there is a fault; holes are none.
+
+    A bar that is not closed by this machine's clock is a fault.
+    """
+    from citadel_kit.clock import now_ns
     from citadel_kit.io.store import read_candles
     from citadel_kit.macro.candles import find_gaps, infer_timeframe
     from citadel_kit.macro.quality import find_faults
 
     frame = read_candles(file)
     name = timeframe or infer_timeframe(frame.sort_index())
-    faults = find_faults(frame, name, reference=read_candles(reference) if reference else None)
+    faults = find_faults(frame, name, now_ns(), read_candles(reference) if reference else None)
     gaps = find_gaps(frame.sort_index(), name)
     if as_json:
         found = [{"fault": fault.fault, "detail": fault.detail} for fault in faults]
         holes = [gap._asdict() for gap in gaps]
         print(json.dumps({"bars": len(frame), "timeframe": name, "faults": found, "holes": holes}, indent=2))
     else:
-        print(f"{len(frame):,} bars of {name}, {len(gaps)} holes with {sum(gap.bars for gap in gaps):,} bars")
-        for gap in gaps:
-            print(f"hole: {gap}")
         for fault in faults:
             print(f"{fault.fault}: {fault.detail}")
+        print(f"{len(frame):,} bars of {name}, {len(gaps)} holes with {sum(gap.bars for gap in gaps):,} bars")
+        for gap in gaps[:_SHOWN]:
+            print(f"hole: {gap}")
+        if len(gaps) > _SHOWN:
+            print(f"and {len(gaps) - _SHOWN:,} more holes; --json has them all")
     if faults:
         raise typer.Exit(1)
 

@@ -96,7 +96,7 @@ def download_candles(
             wanted = sum((until - since) // step for since, until in spans)
             for since, until in spans:
                 async for page, known in _pages(exchange, venue, symbol, timeframe, since, until):
-                    new += store.append(venue, symbol, timeframe, page) if len(page) else 0
+                    new += store.append(venue, symbol, timeframe, page, now) if len(page) else 0
                     if progress is not None:
                         progress(done + (known - since) // step, wanted)
                 done += (until - since) // step

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,23 @@ from citadel_kit.macro import boosters
 from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.calibration import Calibration
 from citadel_kit.macro.candles import columns_of, open_ns
+from citadel_kit.macro.features import FeatureConfig
+from citadel_kit.macro.labels import LabelConfig
+from citadel_kit.macro.regimes import RegimeConfig
 from citadel_kit.macro.trainer import FoldScore, Model, skill
 
 SCHEMA: Final = 1
 MANIFEST: Final = "manifest.json"
 _BOOSTER: Final = {"lightgbm": "booster.txt", "xgboost": "booster.json"}
 _LIBRARIES: Final = ("citadel-kit", "lightgbm", "numpy", "pandas", "scikit-learn", "xgboost")
+
+
+class ModelSettings(NamedTuple):
+    """What a model was trained and is asked with: a feature's name doesn't tell all its windows."""
+
+    features: FeatureConfig
+    labels: LabelConfig
+    regime: RegimeConfig
 
 
 def save_model(
@@ -37,20 +49,24 @@ def save_model(
     timeframe: str,
     symbol: str,
     config: TrainConfig,
+    trials: int,
+    settings: ModelSettings | None = None,
     folds: tuple[FoldScore, ...] = (),
-    trials: int = 1,
     notes: dict[str, Any] | None = None,
 ) -> Path:
     """Writes booster and manifest into `folder`, the manifest last, and returns that.
 
-    The manifest holds the features and their hash, span and hash of the candles learned from, settings,
-    scores per fold, trials looked at, and versions. `notes` are kept as they are and must be JSON. Raises
-    ModelError where `folder` holds a model already: a model is never overwritten.
+    The manifest holds the features and `settings` with their hash, span and hash of the candles learned from,
+    the trainer's `config`, scores per fold, versions, and `trials`: how many variants were looked at until
+    this one was kept, as `MacroResult.trials.count` says. `settings`: None for features of your own making,
+    of which the names alone can be held against others. `notes` are kept as they are and must be JSON.
+    Raises ModelError where `folder` holds a model already: a model is never overwritten.
     """
     folder = Path(folder)
     if (folder / MANIFEST).exists():
         raise ModelError(f"{folder} holds a model already; choose another folder, or delete it first")
     raw = boosters.dump(model.kind, model.booster)
+    told = None if settings is None else _told(settings)
     opens = open_ns(candles)
     manifest = {
         "schema": SCHEMA,
@@ -60,7 +76,8 @@ def save_model(
         "booster_sha256": hashlib.sha256(raw).hexdigest(),
         "trees": model.trees,
         "features": list(model.features),
-        "features_sha256": features_hash(model.features),
+        "settings": told,
+        "features_sha256": features_hash(model.features, told),
         "touch_share": model.touch_share,
         "calibration": model.calibration._asdict(),
         "symbol": symbol,
@@ -87,9 +104,15 @@ def save_model(
     return folder / MANIFEST
 
 
-def load_model(folder: str | Path, features: tuple[str, ...] | None = None) -> Model:
+def load_model(
+    folder: str | Path, features: tuple[str, ...] | None = None, settings: ModelSettings | None = None
+) -> Model:
     """Raises ModelError where there is none, a file is damaged or another's, or the model was trained on
-    other `features` than those given (or the same in another order)."""
+    other `features` than those given (or the same in another order), or with other `settings`, of which the
+    first that differs is named.
+
+    A model that was saved with settings can't be held against names of features alone.
+    """
     manifest, folder = read_manifest(folder), Path(folder)
     try:
         kind, names = manifest["kind"], tuple(manifest["features"])
@@ -103,11 +126,16 @@ def load_model(folder: str | Path, features: tuple[str, ...] | None = None) -> M
         raise ModelError(
             f"{folder / _BOOSTER[kind]} is not the file the manifest was written for; train anew"
         )
-    if features_hash(names) != manifest.get("features_sha256"):
-        raise ModelError(f"{folder / MANIFEST}: its features don't give its own hash; it was changed by hand")
+    known = manifest.get("settings")
+    if features_hash(names, known) != manifest.get("features_sha256"):
+        raise ModelError(
+            f"{folder / MANIFEST}: its features and settings don't give its own hash; it was changed by hand"
+        )
     if features is not None and tuple(features) != names:
         odd = sorted(set(features) ^ set(names)) or ["their order"]
         raise ModelError(f"the model in {folder} was trained on other features ({', '.join(odd)})")
+    if settings is not None or (features is not None and known is not None):
+        _compare(folder, known, settings)
     booster = boosters.load(kind, raw)
     return Model(kind=kind, booster=booster, features=names, touch_share=share, calibration=fitted)
 
@@ -129,8 +157,10 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     return manifest  # type: ignore[no-any-return]
 
 
-def features_hash(features: tuple[str, ...]) -> str:
-    return hashlib.sha256("\n".join(features).encode()).hexdigest()
+def features_hash(features: tuple[str, ...], settings: dict[str, Any] | None = None) -> str:
+    """Of the names in their order, and of the settings that made them, as the manifest holds them."""
+    lines = [*features, *([] if settings is None else [json.dumps(settings, sort_keys=True)])]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def candles_hash(candles: pd.DataFrame) -> str:
@@ -139,6 +169,42 @@ def candles_hash(candles: pd.DataFrame) -> str:
     for column in columns_of(candles):
         digest.update(np.ascontiguousarray(column, dtype="<f8").tobytes())
     return digest.hexdigest()
+
+
+def _compare(folder: Path, known: dict[str, Any] | None, settings: ModelSettings | None) -> None:
+    if known is None:
+        raise ModelError(
+            f"{folder / MANIFEST} doesn't say which windows its features, labels and regimes had (it was "
+            "saved without settings, or by an older version); train and save the model anew"
+        )
+    if settings is None:
+        raise ModelError(
+            f"names don't tell the windows of the features in {folder}; give `settings`, as it was saved with"
+        )
+    asked = _told(settings)
+    for name in (*known, *(name for name in asked if name not in known)):
+        if known.get(name) != asked.get(name):
+            raise ModelError(
+                f"the model in {folder} was trained with {name} = {known.get(name)}, not {asked.get(name)}; "
+                "give its own settings, or train anew"
+            )
+
+
+def _told(settings: ModelSettings) -> dict[str, Any]:
+    """Name of each field, such as `features.hurst_window` or `features.higher.4h.hurst_window` → value."""
+
+    def fields(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+        if hasattr(value, "_asdict"):
+            for field, part in value._asdict().items():
+                yield from fields(part, f"{name}.{field}" if name else field)
+        elif name.endswith(".higher"):
+            yield name, [timeframe for timeframe, _ in value]
+            for timeframe, part in value:
+                yield from fields(part, f"{name}.{timeframe}")
+        else:
+            yield name, _plain(value)
+
+    return dict(fields(settings, ""))
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from citadel_kit import settings
 from citadel_kit.errors import CandleError, DataError
-from citadel_kit.macro.candles import COLUMNS, columns_of, open_ns, timeframe_ns
+from citadel_kit.io.candle_files import is_other, read_other
+from citadel_kit.macro.candles import COLUMNS, columns_of, open_ns, timeframe_name, timeframe_ns
 from citadel_kit.macro.quality import check
 
 FOREVER_NS: Final = 1 << 62
@@ -23,12 +24,15 @@ _SCHEMA: Final = pa.schema(
 
 
 def read_candles(path: str | Path) -> pd.DataFrame:
-    """The file's bars as a candle frame, not yet held to `candles.check`. Further columns are dropped.
+    """The file's bars as a candle frame, not yet held to `quality.check`. Further columns are dropped.
 
-    `ts` must be a timestamp in UTC of any resolution: a number or a zoneless time could mean several
-    things, so both are refused. Raises DataError for a missing or unreadable file, CandleError `columns` or
-    `not_utc`.
+    CSV, Feather and JSON, by the file's name, are read as `candle_files.read_other` says; anything else is
+    Parquet, whose `ts` must be a timestamp in UTC of any resolution: a number or a zoneless time could mean
+    several things, so both are refused. Raises DataError for a missing or unreadable file, CandleError
+    `columns` or `not_utc`.
     """
+    if is_other(path):
+        return read_other(path)
     try:
         table = pq.read_table(path)
     except FileNotFoundError as error:
@@ -88,14 +92,17 @@ class CandleStore:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
-    def append(self, venue: str, symbol: str, timeframe: str, frame: pd.DataFrame) -> int:
+    def append(
+        self, venue: str, symbol: str, timeframe: str, frame: pd.DataFrame, now_ns: int | None = None
+    ) -> int:
         """Adds the bars that are not stored yet, anywhere in time; returns how many.
 
         A bar that is stored already must be equal. Raises CandleError `conflict` where it differs, and the
-        first fault of `frame` that `macro.quality` finds: nothing is stored then.
+        first fault of `frame` that `macro.quality` finds, with `now_ns` a bar that is not closed by then too:
+        nothing is stored then.
         """
-        check(frame, timeframe)
         folder = self._folder(venue, symbol, timeframe)
+        check(frame, timeframe, now_ns)
         opens = open_ns(frame)
         stored = self.read(venue, symbol, timeframe, int(opens[0]), int(opens[-1]) + 1)
         both = frame.index.intersection(stored.index)
@@ -143,9 +150,13 @@ class CandleStore:
         return found
 
     def _folder(self, venue: str, symbol: str, timeframe: str) -> Path:
-        timeframe_ns(timeframe)
-        settings.venue_symbol(venue, symbol)  # another spelling is an error, never another folder
-        name = symbol.replace("/", "-").replace(":", "_")
+        """Raises ConfigError or CandleError for another spelling: it is never another folder."""
+        settings.check_venue(venue)
+        settings.venue_symbol(venue, symbol)
+        usual = timeframe_name(timeframe_ns(timeframe))
+        if timeframe != usual:
+            raise CandleError("timeframe", f"{timeframe!r} is written {usual}")
+        name = settings.own_symbol(venue, symbol).replace("/", "-").replace(":", "_")
         return self.root / f"venue={venue}" / f"symbol={name}" / f"timeframe={timeframe}"
 
     @staticmethod

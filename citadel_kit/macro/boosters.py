@@ -67,7 +67,7 @@ def fit(
     config: TrainConfig, features: tuple[str, ...], data: Matrix, held: Matrix | None, rounds: int
 ) -> Any:
     """At most `rounds` trees, with `held` stopped early on that. Raises ConfigError or ModelError."""
-    _check(config, features)
+    check(config, features)
     if config.kind == "lightgbm":
         return _fit_lightgbm(config, features, data, held, rounds)
     return _fit_xgboost(config, features, data, held, rounds)
@@ -152,12 +152,19 @@ def _library_error(kind: str) -> type[Exception]:
     return xgboost.core.XGBoostError
 
 
-def _check(config: TrainConfig, features: tuple[str, ...]) -> None:
+def check(config: TrainConfig, features: tuple[str, ...]) -> None:
+    """Raises ConfigError for a setting that can't be, whatever the rows."""
     unknown = sorted({name for name, _ in config.monotone} - set(features))
     for setting, wrong, problem in (
         ("kind", config.kind not in KINDS, f"{config.kind!r} is none of {', '.join(KINDS)}"),
         ("device", config.device not in {"cpu", "gpu"}, f"{config.device!r} is neither cpu nor gpu"),
         ("rounds", config.rounds < 1, f"{config.rounds}: at least one tree"),
+        ("learning_rate", not config.learning_rate > 0, f"{config.learning_rate}: must be above 0"),
+        ("leaves", config.leaves < 2, f"{config.leaves}: at least two"),
+        ("min_leaf_rows", config.min_leaf_rows < 1, f"{config.min_leaf_rows}: at least one"),
+        ("feature_share", not 0 < config.feature_share <= 1, f"{config.feature_share} is not in (0, 1]"),
+        ("ridge", not config.ridge >= 0, f"{config.ridge} is negative"),
+        ("early_stopping", config.early_stopping < 0, f"{config.early_stopping} is negative"),
         ("monotone", bool(unknown), f"no such feature: {', '.join(unknown)}"),
         ("monotone", any(way not in {1, -1} for _, way in config.monotone), "1 rises, -1 falls"),
     ):

@@ -1,7 +1,10 @@
 """A memory of what functions of arrays gave, so that a notebook's cell that runs again costs nothing.
 
 The key of a call is the function, its parameters, and of each array: shape, dtype, the first and last rows,
-a strided sample, and with `verify` the 128-bit XXH3 hash of all its bytes.
+a strided sample, and with `verify` the 128-bit XXH3 hash of all its bytes. A function is its code, its
+defaults, what it captured and what it reads of its module, so a lambda, or a function that a cell defined
+anew, is told from its namesakes; what can't be told (a method of an object without a value of its own, a
+module's object that has none) is refused.
 
 Without `verify` two arrays of one shape may clash. Appended, cut, shifted or rescaled data always differ in
 the first or last rows. An edit in the middle is seen only where the sample falls: of n values, a single one
@@ -13,30 +16,27 @@ it costs about a tenth of a millisecond per megabyte, which is why it is the def
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any, Final, ParamSpec, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from types import FunctionType
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
-import xxhash
-from numpy.typing import NDArray
 
 from citadel_kit.errors import ConfigError
+from citadel_kit.macro.identity import Keys
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-SAMPLE: Final = 1024
-"""Values of the strided sample."""
-_EDGE: Final = 8
-"""Rows at each end."""
 
 
 class Cache:
     """Keeps the newest results up to `max_bytes` in all; `hits` and `misses` say what it saved.
 
-    For pure functions of numpy arrays, pandas frames and hashable parameters. Results are kept as they are
-    and given out again, arrays made read-only: copy one to change it. Frames may be changed.
+    For pure functions of numpy arrays, pandas frames and parameters with a value: numbers, texts, tuples,
+    dataclasses, functions. Results are arrays, frames, numbers, texts, and tuples of these. Arrays given out
+    are the memory's own and read-only: copy one to change it. Frames may be changed, and so may all that was
+    handed in.
     """
 
     def __init__(self, max_bytes: int = 256 * 2**20, *, verify: bool = True) -> None:
@@ -48,7 +48,7 @@ class Cache:
 
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`function(*args, **kwargs)`, from memory where the same was asked before. Raises ConfigError for a
-        parameter that is no array and can't be hashed."""
+        function, parameter or result that can't be told from another."""
         key = self.key(function, *args, **kwargs)
         if key in self._kept:
             self.hits += 1
@@ -56,8 +56,9 @@ class Cache:
             return _handed_out(self._kept[key][0])  # type: ignore[no-any-return]
         self.misses += 1
         result = function(*args, **kwargs)
-        size = _freeze(result)
+        size = sum(_sizes(result))
         if size <= self.max_bytes:
+            result = _owned(result, deep=not _copies_on_write(function, (*args, *kwargs.values())))
             self._kept[key] = (result, size)
             self.bytes += size
         while self.bytes > self.max_bytes:
@@ -67,55 +68,58 @@ class Cache:
 
     def key(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Hashable:
         """Of one call."""
-        named = tuple((name, self._part(value)) for name, value in sorted(kwargs.items()))
-        where = (function.__module__, function.__qualname__)
-        return (where, tuple(self._part(value) for value in args), named)
+        return Keys(self.verify).call(function, args, kwargs)
 
     def clear(self) -> None:
         self._kept.clear()
         self.bytes = 0
 
-    def _part(self, value: Any) -> Hashable:
-        if isinstance(value, np.ndarray):
-            return fingerprint(value, verify=self.verify)
-        if isinstance(value, pd.DataFrame):
-            if not isinstance(value.index, pd.DatetimeIndex):
-                raise ConfigError("frame", "can be part of a key only where its index holds times")
-            arrays = (value.index.asi8, *(value[name].to_numpy() for name in value.columns))
-            return (tuple(value.columns), tuple(fingerprint(a, verify=self.verify) for a in arrays))
-        try:
-            hash(value)
-        except TypeError as error:
-            raise ConfigError("parameter", f"a {type(value).__name__} can't be part of a key") from error
-        return (type(value).__name__, value)
+
+def _copies_on_write(function: Any, given: tuple[Any, ...]) -> bool:
+    """No array that somebody else holds can be behind a frame that it makes: of a frame pandas knows who else
+    has it."""
+    plain = isinstance(function, FunctionType) and function.__closure__ is None
+    return plain and not any(isinstance(value, np.ndarray) for value in given)
 
 
-def fingerprint(array: NDArray[Any], *, verify: bool = True) -> Hashable:
-    """What tells one array from another; see the odds above."""
-    if array.dtype.hasobject:
-        raise ConfigError("array", f"of dtype {array.dtype} can't be told apart; give numbers")
-    rows = np.atleast_1d(np.ascontiguousarray(array))
-    flat = rows.reshape(-1)
-    digest = xxhash.xxh3_128()
-    for part in (rows[:_EDGE], rows[-_EDGE:], flat[:: max(1, -(-len(flat) // SAMPLE))]):
-        digest.update(part.tobytes())
-    if verify:
-        digest.update(flat.data.cast("B"))
-    return (rows.shape, rows.dtype.str, verify, digest.digest())
+def _owned(result: Any, deep: bool) -> Any:
+    """A result that nobody else can write to: what a function gave may be what it was given."""
+    if isinstance(result, np.ndarray):
+        own = result.copy()
+        own.flags.writeable = False
+        return own
+    if isinstance(result, pd.DataFrame | pd.Series):
+        return result.copy(deep=deep)
+    if isinstance(result, tuple):
+        parts = [_owned(part, deep) for part in result]
+        return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
+    if result is None or isinstance(result, int | float | complex | str | bytes | np.generic | pd.Timestamp):
+        return result
+    raise ConfigError(
+        "result", f"a {type(result).__name__} can't be kept", "Give an array, a frame, or a tuple of them"
+    )
 
 
 def _handed_out(result: Any) -> Any:
     """A frame of its own over the same arrays, which pandas copies once somebody writes."""
-    return result.copy(deep=False) if isinstance(result, pd.DataFrame) else result
+    if isinstance(result, pd.DataFrame | pd.Series):
+        return result.copy(deep=False)
+    if isinstance(result, tuple) and any(
+        isinstance(part, pd.DataFrame | pd.Series | tuple) for part in result
+    ):
+        parts = [_handed_out(part) for part in result]
+        return type(result)(*parts) if hasattr(result, "_fields") else tuple(parts)
+    return result
 
 
-def _freeze(result: Any) -> int:
-    """Bytes of all arrays in it, which can't be written to any more."""
+def _sizes(result: Any) -> Iterator[int]:
+    """Bytes of all arrays in it."""
     if isinstance(result, np.ndarray):
-        result.flags.writeable = False
-        return int(result.nbytes)
-    if isinstance(result, pd.DataFrame):
-        return int(result.memory_usage(index=True).sum())
-    if isinstance(result, tuple):
-        return sum(_freeze(part) for part in result)
-    return 64
+        yield int(result.nbytes)
+    elif isinstance(result, pd.DataFrame | pd.Series):
+        yield int(np.sum(result.memory_usage(index=True)))
+    elif isinstance(result, tuple):
+        for part in result:
+            yield from _sizes(part)
+    else:
+        yield 64

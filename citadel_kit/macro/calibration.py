@@ -41,8 +41,7 @@ def calibrate(kind: str, p: Floats, y: Floats, weight: Floats) -> Calibration:
     rising steps (Zadrozny and Elkan 2002), which need a thousand rows or more. One class only, or a slope
     below 0 (the scores rank worse than chance), gives the share of class 1 whatever the score.
     """
-    if kind not in KINDS:
-        raise ConfigError("training.calibration", f"{kind!r} is none of {', '.join(KINDS)}")
+    check_kind(kind)
     if kind == "none":
         return NO_CALIBRATION
     share = float(np.clip(np.average(y, weights=weight), _CLIP, 1 - _CLIP)) if len(y) else 0.5
@@ -59,6 +58,11 @@ def calibrate(kind: str, p: Floats, y: Floats, weight: Floats) -> Calibration:
     line = LogisticRegression(C=np.inf).fit(_log_odds(p)[:, None], y, weight)
     slope = float(line.coef_[0, 0])
     return Calibration(kind, (), (slope, float(line.intercept_[0]))) if slope > 0 else flat
+
+
+def check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ConfigError("training.calibration", f"{kind!r} is none of {', '.join(KINDS)}")
 
 
 def _log_odds(p: Floats) -> Floats:

@@ -54,26 +54,46 @@ def infer_timeframe(frame: pd.DataFrame) -> str:
     step = usual_step(open_ns(frame))
     if step == 0:
         raise CandleError("timeframe", "can't be told from fewer than two bars in order; name it, such as 5m")
+    return timeframe_name(step)
+
+
+def timeframe_name(step_ns: int) -> str:
+    """The one name of a bar's length, in its largest whole unit: `1h`, never `60m`. Raises CandleError
+    `timeframe`."""
     for unit in ("d", "h", "m"):
-        if step % _UNITS_NS[unit] == 0:
-            return f"{step // _UNITS_NS[unit]}{unit}"
-    raise CandleError("timeframe", f"bars are {step / 1e9:g} s apart, which is no whole number of minutes")
+        if step_ns % _UNITS_NS[unit] == 0:
+            return f"{step_ns // _UNITS_NS[unit]}{unit}"
+    raise CandleError("timeframe", f"bars are {step_ns / 1e9:g} s apart, which is no whole number of minutes")
 
 
 def open_ns(frame: pd.DataFrame) -> Ints:
     """Open times in ns since the epoch. Raises CandleError `not_utc` for anything but UTC times."""
     index = frame.index
-    if not isinstance(index, pd.DatetimeIndex) or str(index.tz) != "UTC":
-        kind = str(index.tz) if isinstance(index, pd.DatetimeIndex) else str(index.dtype)
-        raise CandleError("not_utc", f"the index must hold UTC times, it is {kind}; use tz_convert('UTC')")
+    if not isinstance(index, pd.DatetimeIndex):
+        text = f"the index must hold UTC times, it is {index.dtype}; make it of the open times by to_datetime"
+        raise CandleError("not_utc", text)
+    if index.tz is None:
+        text = "the index must hold UTC times, it names no zone; where they are UTC use tz_localize('UTC')"
+        raise CandleError("not_utc", text)
+    if str(index.tz) != "UTC":
+        text = f"the index must hold UTC times, it is in {index.tz}; use tz_convert('UTC')"
+        raise CandleError("not_utc", text)
+    if index.hasnans:
+        text = f"{np.count_nonzero(index.isna())} bars have no open time (NaT); drop them or find their times"
+        raise CandleError("not_utc", text)
     return index.as_unit("ns").asi8
 
 
 def columns_of(frame: pd.DataFrame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Open, high, low, close and volume as contiguous arrays. Raises CandleError `columns`."""
-    missing = [name for name in COLUMNS if name not in frame.columns or frame[name].dtype != np.float64]
-    if missing:
-        raise CandleError("columns", f"{', '.join(missing)} missing or not float64")
+    names = list(frame.columns)
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise CandleError("columns", f"more than one column is named {', '.join(twice)}; keep one of each")
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise CandleError("columns", f"{', '.join(missing)} missing; there are {', '.join(map(str, names))}")
+    if other := [f"{name} ({frame[name].dtype})" for name in COLUMNS if frame[name].dtype != np.float64]:
+        text = f"{', '.join(other)} not float64; use astype('float64'), which makes None a NaN"
+        raise CandleError("columns", text)
     o, h, low, c, v = (np.ascontiguousarray(frame[name].to_numpy()) for name in COLUMNS)
     return o, h, low, c, v
 

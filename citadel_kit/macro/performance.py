@@ -142,7 +142,7 @@ def _significance(net: Floats, bar_ns: int, trials: Trials) -> dict[str, float]:
     return {
         "trials": float(max(trials.count, 1)),
         "probabilistic_sharpe": probabilistic_sharpe(record),
-        "deflated_sharpe": trials.deflate(record),
+        "deflated_sharpe": trials.deflate(record, bar_ns),
         "min_track_days": minimum_track_record(record) * bar_ns / YEAR_NS * 365.0,
     }
 

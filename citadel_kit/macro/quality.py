@@ -7,7 +7,8 @@
     empty       there is no bar                                        -
     duplicate   two bars with one open time                            drop them, where all values are equal
     unsorted    a bar opens before the one above it                    sort
-    swapped     the price columns bear each other's names              rename
+    swapped     columns bear each other's names                        rename, where the values single out
+                                                                       one order: `macro.swapped`
     off_grid    a bar opens off the timeframe's grid                   -
     nan         a price or volume is NaN                               drop the bars: they become holes
     impossible  high below low, open or close outside, price not       drop the bars: they become holes
@@ -21,7 +22,6 @@ Holes are no fault: exchanges have outages. They are named by `check`, and no nu
 
 from __future__ import annotations
 
-from itertools import permutations
 from typing import Final
 
 import numpy as np
@@ -31,7 +31,6 @@ from numpy.typing import NDArray
 from citadel_kit.errors import CandleError
 from citadel_kit.macro.candles import (
     COLUMNS,
-    Floats,
     Gap,
     Ints,
     closed_before,
@@ -42,11 +41,10 @@ from citadel_kit.macro.candles import (
     usual_step,
     when,
 )
+from citadel_kit.macro.swapped import Reading, impossible, read_names
 
-PRICES: Final = COLUMNS[:4]
-_LEAST_SHARE: Final = 0.001
-"""Of impossible bars, below which swapped names are not looked for."""
 _LEAST_CORRELATION: Final = 0.8
+_UNCLEAR: Final = "columns look swapped, and which is which can't be told from them; rename them by hand"
 
 
 def find_faults(
@@ -68,10 +66,13 @@ def find_faults(
     if len(opens) == 0:
         return [CandleError("empty", "there is no bar")]
     marks = _marks(frame, opens, timeframe)
-    names = _right_names(frame, marks["impossible"][0])
-    if names is not None:
-        say = f"what is named {', '.join(PRICES)} reads like {', '.join(names)}: swapped columns"
-        marks["swapped"] = (marks.pop("impossible")[0], say)
+    reading = _reading(frame)
+    if reading is not None and reading.names is not None:
+        say = f"what is named {', '.join(COLUMNS)} reads like {', '.join(reading.names)}: swapped columns"
+        marks.pop("impossible")
+        marks["swapped"] = (np.ones(len(opens), np.bool_), say)
+    elif reading is not None:
+        marks["swapped"] = (np.ones(len(opens), np.bool_), _UNCLEAR)
     faults = [
         CandleError(code, f"{int(mask.sum())} bars, the first at {when(int(opens[mask.argmax()]))}: {text}")
         for code, (mask, text) in marks.items()
@@ -103,8 +104,8 @@ def mend(
 ) -> tuple[pd.DataFrame, list[str]]:
     """A copy with these faults mended, and what was done, in words. No other fault is touched.
 
-    Raises CandleError for a fault that can't be mended, and where bars of one open time differ: which of them
-    is right can't be told here.
+    Raises CandleError for a fault that can't be mended, where bars of one open time differ, and where columns
+    look swapped but the values don't say how: which is right can't be told here.
     """
     unknown = sorted(set(faults) - set(_MENDERS) - {"unclosed"})
     if unknown:
@@ -162,35 +163,15 @@ def _marks(frame: pd.DataFrame, opens: Ints, timeframe: str) -> dict[str, tuple[
         "off_grid": (opens % step != 0, f"opens off the {timeframe} grid; is it the open time, in UTC?"),
         "nan": (np.isnan(values).any(1), "a price or volume is NaN"),
         "impossible": (
-            _impossible(values),
+            impossible(values),
             "low above open or close, high below, price not above 0, volume below 0, or infinite",
         ),
     }
 
 
-def _impossible(values: Floats) -> NDArray[np.bool_]:
-    """`values`: open, high, low, close, volume."""
-    o, high, low, c, volume = values.T
-    wrong = (low <= 0) | (high < np.maximum(o, c)) | (low > np.minimum(o, c)) | (volume < 0)
-    return np.asarray(wrong | np.isinf(values).any(1))
-
-
-def _right_names(frame: pd.DataFrame, impossible: NDArray[np.bool_]) -> tuple[str, ...] | None:
-    """The names under which no bar is impossible and each opens nearest to the last close; None where the
-    given ones are right, or no other order is."""
-    if impossible.mean() <= _LEAST_SHARE:
-        return None
+def _reading(frame: pd.DataFrame) -> Reading | None:
     ordered = frame.iloc[np.argsort(open_ns(frame), kind="stable")]
-    values = np.column_stack(columns_of(ordered))
-    best, names = np.inf, None
-    for order in permutations(PRICES):
-        moved = values[:, [*(order.index(name) for name in PRICES), 4]]
-        if _impossible(moved).mean() > _LEAST_SHARE:
-            continue
-        apart = float(np.nanmedian(np.abs(moved[1:, 0] / moved[:-1, 3] - 1.0)))
-        if apart < best:
-            best, names = apart, order
-    return names
+    return read_names(np.column_stack(columns_of(ordered)))
 
 
 def _returns(frame: pd.DataFrame, step: int) -> pd.Series[float]:
@@ -218,10 +199,12 @@ def _drop_duplicates(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rename(frame: pd.DataFrame) -> pd.DataFrame:
-    names = _right_names(frame, _impossible(np.column_stack(columns_of(frame))))
-    if names is None:
+    reading = _reading(frame)
+    if reading is None:
         return frame
-    right = {name: frame[PRICES[names.index(name)]] for name in PRICES}
+    if reading.names is None:
+        raise CandleError("swapped", _UNCLEAR)
+    right = {name: frame[COLUMNS[reading.names.index(name)]] for name in COLUMNS}
     return frame.assign(**right)
 
 
@@ -231,7 +214,7 @@ def _drop_nan(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _drop_impossible(frame: pd.DataFrame) -> pd.DataFrame:
-    bad = _impossible(np.column_stack(columns_of(frame)))
+    bad = impossible(np.column_stack(columns_of(frame)))
     return frame[~bad] if bad.any() else frame
 
 

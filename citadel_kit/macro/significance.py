@@ -103,44 +103,61 @@ def minimum_backtest_length(trials: int, sharpe: float) -> float:
 class Trials:
     """Every variant that was looked at, so that the best one's record can be judged as the best of so many.
 
-    Hand the same object to every search and every cycle, and add by hand what was tried by hand: a variant
-    that was looked at and left out counts as much as the one that was kept.
+    Nothing is counted behind the scenes: a cycle or search adds what it tried to the object it was given, and
+    one without it starts at `before`. So hand the same object to every search and every cycle, of other
+    markets too, and add by hand what was tried by hand or by `train` alone, in another process, or on another
+    day: a variant that was looked at and left out counts as much as the one that was kept.
     """
 
     sharpes: list[float] = field(default_factory=list)
     """Per period, NaN where a variant was stopped before it had a record."""
     names: list[str] = field(default_factory=list)
     """What each was; empty where nobody said."""
+    bars_ns: list[int] = field(default_factory=list)
+    """How long each one's periods are; 0 where nobody said."""
     before: int = 0
     """Variants looked at before anything was counted here; of them no record is known."""
 
     def __post_init__(self) -> None:
         self.names += [""] * (len(self.sharpes) - len(self.names))
+        self.bars_ns += [0] * (len(self.sharpes) - len(self.bars_ns))
 
-    def add(self, sharpe: float = float("nan"), name: str = "") -> None:
-        """A variant of a `name` that is known already takes the place of its former record: a cell that runs
-        again tries nothing new."""
+    def add(self, sharpe: float = float("nan"), name: str = "", bar_ns: int = 0) -> None:
+        """`sharpe` is per period of `bar_ns`. A variant of a `name` that is known already takes the place of
+        its former record: a cell that runs again tries nothing new."""
         if name and name in self.names:
-            self.sharpes[self.names.index(name)] = sharpe
+            place = self.names.index(name)
+            self.sharpes[place], self.bars_ns[place] = sharpe, bar_ns
             return
         self.sharpes.append(sharpe)
         self.names.append(name)
+        self.bars_ns.append(bar_ns)
 
     @property
     def count(self) -> int:
         return self.before + len(self.sharpes)
 
-    @property
-    def variance(self) -> float:
-        """Of the Sharpe ratios there are; NaN below two of them."""
-        known = [s for s in self.sharpes if np.isfinite(s)]
-        return float(np.var(known, ddof=1)) if len(known) > 1 else float("nan")
+    def variance(self, bar_ns: int = 0) -> float:
+        """Of the Sharpe ratios there are, each brought to periods of `bar_ns` (it grows with the square root
+        of their length); NaN below two of them. A length that nobody gave is the others'.
 
-    def deflate(self, record: SharpeEstimate) -> float:
+        Raises ConfigError where those differ.
+        """
+        known = [(s, bar) for s, bar in zip(self.sharpes, self.bars_ns, strict=True) if np.isfinite(s)]
+        lengths = {bar for _, bar in known} | {bar_ns}
+        if 0 in lengths and len(lengths) > 2:
+            raise ConfigError(
+                "bar_ns", "trials are of several bar lengths", "Give it to `add` and to `deflate`"
+            )
+        bar_ns = bar_ns or max(lengths)
+        scaled = [s * sqrt(bar_ns / bar) if bar else s for s, bar in known]
+        return float(np.var(scaled, ddof=1)) if len(scaled) > 1 else float("nan")
+
+    def deflate(self, record: SharpeEstimate, bar_ns: int = 0) -> float:
         """Deflated Sharpe ratio of the best one's record: the probability that it is above 0 after the
         choice. Where the trials' variance isn't known, that of a record of pure noise of the same length;
-        with trials from before, at least that."""
-        variance, noise = self.variance, record.error**2
+        with trials from before, at least that. `bar_ns`: length of the record's periods, as of `variance`."""
+        variance, noise = self.variance(bar_ns), record.error**2
         if not np.isfinite(variance):
             variance = noise
         elif self.before:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from citadel_kit.errors import ConfigError, ModelError
 from citadel_kit.macro import boosters
 from citadel_kit.macro.boosters import Matrix, TrainConfig
-from citadel_kit.macro.calibration import NO_CALIBRATION, Calibration, calibrate
+from citadel_kit.macro.calibration import NO_CALIBRATION, Calibration, calibrate, check_kind
 from citadel_kit.macro.candles import Floats, Ints
 from citadel_kit.macro.labels import NEITHER, UPPER, Labels
 
@@ -137,8 +137,11 @@ def train(
     without a label, or with a NaN or an infinity, for nothing.
 
     `x`, `labels` and `weights` (such as `macro.events.uniqueness`) have one row a bar; only the weights'
-    proportions count, since a fit scales its rows' to a mean of 1. Raises ModelError
-    where a fold's training rows are too few or of one class, ConfigError for settings that can't be.
+    proportions count, since a fit scales its rows' to a mean of 1. Counts no trial, since it sees no returns:
+    a record made of its probabilities is for you to add to a `Trials`, as `run_macro` and `search` do.
+
+    Raises ConfigError for settings that can't be, ModelError for a feature without a value, or where a fold's
+    training rows are too few or of one class.
     """
     config, material = config or TrainConfig(), material_of(x, labels, weights)
     steps, folds = splits.get_n_splits() + 1, []
@@ -163,7 +166,8 @@ class FoldResult(NamedTuple):
 
 
 def walk_forward(material: Material, splits: Splits, config: TrainConfig) -> Iterator[FoldResult]:
-    """Fold by fold, so that a search may stop a hopeless one."""
+    """Fold by fold, so that a search may stop a hopeless one. Raises as `train` does."""
+    check_settings(config, material.features)
     usable = material.known & (material.labels.side != NEITHER)
     folds = splits.split(material.values, groups=material.labels.end)
     for fold, (learn, test) in enumerate(folds, start=1):
@@ -172,6 +176,12 @@ def walk_forward(material: Material, splits: Splits, config: TrainConfig) -> Ite
         learned, seen = learn[usable[learn]], usable[test]
         score = _score(fold, material.upper[learned], material.upper[test[seen]], probability[seen])
         yield FoldResult(model, test, probability, score)
+
+
+def check_settings(config: TrainConfig, features: tuple[str, ...]) -> None:
+    """Raises ConfigError for one that can't be, whatever the rows."""
+    boosters.check(config, features)
+    check_kind(config.calibration)
 
 
 def skill(folds: tuple[FoldScore, ...]) -> float:
@@ -196,12 +206,22 @@ def auc(y: Floats, p: Floats) -> float:
 
 
 def material_of(x: pd.DataFrame, labels: Labels, weights: Floats | None) -> Material:
+    """Raises ModelError for a feature that has no value in any row with a label."""
     weight = np.ones(len(x)) if weights is None else weights
     if len(weight) != len(x) or not np.isfinite(weight).all() or (weight < 0).any():
         raise ConfigError("weights", f"{len(weight)} for {len(x)} rows: one a row, finite, not negative")
     values = x.to_numpy(dtype=np.float64)
+    finite, labelled = np.isfinite(values), labels.end >= 0
+    empty = [
+        str(name) for name, some in zip(x.columns, finite[labelled].any(axis=0), strict=True) if not some
+    ]
+    if empty and labelled.any():
+        raise ModelError(
+            f"no labelled row has a value of {', '.join(empty)}: leave it out, or give more candles than its "
+            "window needs"
+        )
     # A row that weighs nothing has no say: LightGBM would still count it as a row of its leaf.
-    known = (labels.end >= 0) & np.isfinite(values).all(axis=1) & (weight > 0)
+    known = labelled & finite.all(axis=1) & (weight > 0)
     upper = (labels.side == UPPER).astype(np.float64)
     return Material(values, tuple(map(str, x.columns)), known, labels, upper, weight)
 
@@ -259,6 +279,14 @@ def _matrix(material: Material, rows: Ints, config: TrainConfig) -> Matrix:
         up = float(weight[y == 1].sum()) / float(weight.sum())
         weight = weight * np.where(y == 1, 0.5 / up, 0.5 / (1 - up))
     return Matrix(material.values[rows], y, weight)
+
+
+def most_leaf_rows(material: Material, splits: Splits) -> int:
+    """The largest `min_leaf_rows` for which every fold has rows enough. Early stopping and calibration leave
+    fewer, by a fifth and what is purged."""
+    usable = material.known & (material.labels.side != NEITHER)
+    folds = splits.split(material.values, groups=material.labels.end)
+    return min(int(usable[learn].sum()) for learn, _ in folds) // 2
 
 
 def _enough(y: Floats, config: TrainConfig) -> None:

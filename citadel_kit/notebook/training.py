@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from citadel_kit.io.models import save_model
 from citadel_kit.macro.cache import Cache
-from citadel_kit.macro.candles import Floats, infer_timeframe, open_ns
+from citadel_kit.macro.candles import Floats, infer_timeframe, open_ns, timeframe_ns
 from citadel_kit.macro.events import uniqueness
 from citadel_kit.macro.features import feature_matrix
 from citadel_kit.macro.labels import Labels
@@ -25,6 +25,7 @@ from citadel_kit.macro.significance import Overfitting, estimate, overfitting
 from citadel_kit.macro.splits import PurgedWalkForward
 from citadel_kit.macro.trainer import train
 from citadel_kit.run.macro_loop import MacroConfig, MacroResult, run_macro
+from citadel_kit.run.saved_model import settings_of
 
 _COLOURS: Final = {"train": "#1d3557", "purged": "#e9c46a", "test": "#2a9d8f"}
 _TOP: Final = 15
@@ -68,7 +69,7 @@ def fold_scores(result: MacroResult) -> pd.DataFrame:
 
 
 def honesty(result: MacroResult, seed: int = 7) -> pd.DataFrame:
-    """The four tests of `macro.leakage` on the cycle's own pipeline, and on it with a leak planted: a centred
+    """The five tests of `macro.leakage` on the cycle's own pipeline, and on it with a leak planted: a centred
     mean of the returns, which knows two bars of the future. One row a finding, or one that says there is
     none."""
     timeframe, config = infer_timeframe(result.candles), result.config
@@ -96,7 +97,7 @@ def _found(result: MacroResult, features: Features, name: str, seed: int) -> pd.
         rng=np.random.default_rng(seed),
     )  # fmt: skip
     if table.empty:
-        nothing = {"test": "all four", "where": "", "detail": "nothing found", "certain": False}
+        nothing = {"test": "all five", "where": "", "detail": "nothing found", "certain": False}
         table = pd.DataFrame([nothing])
     return table.assign(pipeline=name)
 
@@ -132,6 +133,7 @@ def compare_variants(
         name: run_macro(candles, timeframe, symbol, now_ns, config, trials=result.trials, cache=cache)
         for name, config in configs.items()
     }
+    bar_ns = timeframe_ns(timeframe)
     rows = {
         name: {
             "sharpe": found.summary["sharpe"],
@@ -139,7 +141,9 @@ def compare_variants(
             "trades": found.summary["trades"],
             "skill": found.skill,
             "alone": found.summary["probabilistic_sharpe"],
-            f"as the best of {result.trials.count}": result.trials.deflate(estimate(found.record.net)),
+            f"as the best of {result.trials.count}": result.trials.deflate(
+                estimate(found.record.net), bar_ns
+            ),
         }
         for name, found in results.items()
     }
@@ -170,8 +174,8 @@ def keep_model(result: MacroResult, run_dir: str, facts: dict[str, Any] | None =
     folder = Path(run_dir or mkdtemp(prefix="citadel-"))
     manifest = save_model(
         folder / "model", result.model, candles=result.candles, timeframe=infer_timeframe(result.candles),
-        symbol=result.signal.symbol, config=result.config.training, folds=result.folds,
-        trials=result.trials.count, notes={"verdict": result.verdict},
+        symbol=result.signal.symbol, config=result.config.training, trials=result.trials.count,
+        settings=settings_of(result.config), folds=result.folds, notes={"verdict": result.verdict},
     )  # fmt: skip
     told = {"verdict": result.verdict, "skill": result.skill, **result.summary, **(facts or {})}
     plain = {name: None if _no_number(value) else value for name, value in told.items()}

@@ -122,7 +122,8 @@ def run_macro(
     ConfigError where they are too few to train on.
 
     `trials`: of the earlier cycles on this or another market, which this one is added to; the same settings
-    on the same market count once. Without it a cycle knows only of `tried_before` and its own search.
+    on the same market count once. Without it a cycle counts only `tried_before`, itself and its own search:
+    what earlier calls, other processes and bare calls of `train` tried, nobody counts but you.
     `cache`: of earlier cycles, which spares regimes and features of the same candles.
     """
     config = _checked(config or MacroConfig())
@@ -137,14 +138,15 @@ def run_macro(
     if config.search_trials:
         found = search(
             past.features, past.labels, splits, n_trials=config.search_trials, base=config.training,
-            space=config.search_space, trials=trials, name=name, weights=weights, progress=progress,
+            space=config.search_space, trials=trials, name=name, bar_ns=timeframe_ns(timeframe),
+            weights=weights, progress=progress,
             record=lambda probability, touch_share: traded(probability, touch_share).net,
         )  # fmt: skip
         config = replace(config, training=found.config)
     trained = train(past.features, past.labels, splits, config.training, progress, weights)
     record = traded(trained.probability, trained.touch_share)
     if not config.search_trials:  # else the search has counted it
-        trials.add(estimate(record.net).sharpe, name)
+        trials.add(estimate(record.net).sharpe, name, timeframe_ns(timeframe))
     summary = summarize(record, timeframe_ns(timeframe), trials)
     return MacroResult(
         signal=_signal(symbol, frame, timeframe, past, trained, config),

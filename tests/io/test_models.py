@@ -102,6 +102,7 @@ def test_a_manifest_changed_by_hand_is_refused(tmp_path: Path) -> None:
     whole = json.loads(path.read_text())
     for change, problem in (
         ({"features": ["b", "a"]}, "by hand"),
+        ({"settings": {}}, "by hand"),
         ({"schema": 99}, "schema"),
         ({"kind": 3}, "incomplete"),
     ):

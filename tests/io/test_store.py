@@ -158,3 +158,49 @@ def test_duckdb_reads_it_as_it_is(tmp_path: Path) -> None:
         ("okx", "BTC-USDT_USDT", "1h", 50, random_candles(50, seed=2)["close"].max()),
     ]
     assert [market.symbol for market in store.markets()] == ["BTC/USDT", "BTC/USDT:USDT"]
+
+
+@pytest.mark.parametrize(
+    ("venue", "symbol", "timeframe", "say"),
+    [
+        ("binanse", "BTC/USDT", "1h", "Perhaps binance"),
+        ("Binance", "BTC/USDT", "1h", "Perhaps binance"),
+        ("nowhere", "BTC/USDT", "1h", "Known: binance, "),
+        ("../binance", "BTC/USDT", "1h", "unknown"),
+        ("binance", "btc/usdt", "1h", "Write it as BTC/USDT"),
+        ("binance", "../x", "1h", "no unified symbol"),
+        ("binance", "../X", "1h", "no unified symbol"),
+        ("binance", "BTC/..", "1h", "no unified symbol"),
+        ("binance", "BTC\\X/USDT", "1h", "no unified symbol"),
+        ("binance", "BTC/USDT", "60m", "is written 1h"),
+        ("binance", "BTC/USDT", "01h", "is written 1h"),
+        ("binance", "BTC/USDT", "../1h", "use minutes, hours or days"),
+    ],
+)
+def test_another_spelling_is_never_another_folder(
+    tmp_path: Path, venue: str, symbol: str, timeframe: str, say: str
+) -> None:
+    store = CandleStore(tmp_path / "store")
+    for use in (
+        lambda: store.append(venue, symbol, timeframe, random_candles(30)),
+        lambda: store.read(venue, symbol, timeframe),
+    ):
+        with pytest.raises((ConfigError, CandleError), match=say):
+            use()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_spellings_of_a_linear_contract_are_one_folder(tmp_path: Path) -> None:
+    store = CandleStore(tmp_path)
+    store.append("binanceusdm", "BTC/USDT:USDT", "1h", random_candles(30))
+    assert len(store.read("binanceusdm", "BTC/USDT", "1h")) == 30
+    assert len(store.markets()) == 1
+
+
+def test_a_bar_that_is_not_closed_is_not_stored_where_the_time_is_given(tmp_path: Path) -> None:
+    frame, store = random_candles(10), CandleStore(tmp_path)
+    closed = int(open_ns(frame)[-1]) + 3_600 * 10**9
+    with pytest.raises(CandleError, match="unclosed"):
+        store.append("binance", "BTC/USDT", "1h", frame, closed - 1)
+    assert store.markets() == []
+    assert store.append("binance", "BTC/USDT", "1h", frame, closed) == 10

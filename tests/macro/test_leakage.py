@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from citadel_kit.macro.leakage import (
     check_pipeline,
     delayed_features,
     future_perturbation,
+    ignored_candles,
     overlaps,
     shuffled_labels,
 )
@@ -72,6 +75,81 @@ def test_a_feature_that_knows_the_future_is_named(features: object) -> None:
 def test_features_that_know_the_past_alone_pass() -> None:
     frame = without(random_candles(600, seed=3), 200, 204)
     assert future_perturbation(honest, frame, np.random.default_rng(1)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("hour", [3, 22])
+def test_a_leak_at_one_hour_of_the_day_is_found(hour: int, seed: int) -> None:
+    frame = random_candles(600, seed=3)
+
+    def at_one_hour(candles: pd.DataFrame) -> pd.DataFrame:
+        ahead = candles["close"].shift(-1).fillna(candles["close"])
+        return honest(candles).assign(leak=ahead.where(candles.index.hour == hour, candles["close"]))
+
+    found = future_perturbation(at_one_hour, frame, np.random.default_rng(seed))
+    assert [finding.where for finding in found] == ["leak"]
+
+
+def test_the_cuts_go_round_the_clock_on_bars_of_any_length() -> None:
+    frame = random_candles(600)
+    for step, hours in (("1h", 24), ("4h", 6), ("5min", 24), ("1D", 1)):
+        bars = frame.set_axis(pd.date_range(frame.index[0], periods=600, freq=step))
+        cuts: set[int] = set()
+
+        def cut(candles: pd.DataFrame, found: set[int] = cuts) -> pd.DataFrame:
+            found.add(len(candles))
+            return pd.DataFrame({"x": candles["close"]})
+
+        future_perturbation(cut, bars, np.random.default_rng(1))
+        cuts.remove(600)
+        assert len(cuts) == 24
+        assert len({bars.index[n - 1].hour for n in cuts}) == hours
+
+
+FRAME = random_candles(600, seed=3)
+TABLE = FRAME["close"].shift(-1) / FRAME["close"]
+
+
+@pytest.mark.parametrize(
+    "look_up",
+    [
+        lambda frame: TABLE.reindex(frame.index),
+        lambda frame: TABLE.to_numpy()[: len(frame)],
+        lambda frame: TABLE.to_numpy()[-600:][np.arange(len(frame))],
+        lambda frame: np.where(frame.index <= FRAME.index[-1], TABLE.reindex(frame.index), 0.0),
+    ],
+)
+def test_a_table_made_beforehand_is_found(look_up: Callable[[pd.DataFrame], object]) -> None:
+    def features(frame: pd.DataFrame) -> pd.DataFrame:
+        return honest(frame).assign(table=look_up(frame))
+
+    assert future_perturbation(honest, FRAME, np.random.default_rng(1)) == []
+    found = ignored_candles(features, FRAME, np.random.default_rng(1))
+    assert [(finding.where, finding.certain) for finding in found] == [("table", False)]
+
+
+def test_features_that_are_a_table_altogether_are_found() -> None:
+    table = honest(FRAME)
+    for features, where in (
+        (lambda frame: table, set(table.columns)),
+        (lambda frame: honest(frame).assign(table=TABLE.loc[frame.index]), {"all"}),
+    ):
+        found = ignored_candles(features, FRAME, np.random.default_rng(1))
+        assert {finding.where for finding in found} == where
+    short = future_perturbation(lambda frame: table.tail(len(frame) // 4), FRAME, np.random.default_rng(1))
+    assert {finding.where for finding in short} == set(table.columns)
+
+
+def test_what_the_calendar_or_a_bars_own_shape_makes_is_no_table() -> None:
+    def features(frame: pd.DataFrame) -> pd.DataFrame:
+        shape = (frame["close"] - frame["open"]) / (frame["high"] - frame["low"])
+        index = frame.index
+        return honest(frame).assign(
+            shape=shape, up=(shape > 0).astype(float), month=index.month, day=index.day_of_year, one=1.0
+        )
+
+    for frame in (FRAME, without(FRAME, 200, 204), random_candles(40)):
+        assert ignored_candles(features, frame, np.random.default_rng(1)) == []
 
 
 def test_a_label_that_reaches_into_the_test_fold_is_caught() -> None:
@@ -141,3 +219,9 @@ def test_the_kits_own_pipeline_shows_none_and_a_planted_leak_is_in_the_table() -
         )  # fmt: skip
         assert table["where"][table["certain"]].tolist() == expected
         assert list(table.columns) == ["test", "where", "detail", "certain"]
+    x = honest(frame)
+    table = check_pipeline(
+        frame=frame, features=lambda _: x, labels=labels, splits=SPLITS, pipeline=out_of_sample,
+        rng=np.random.default_rng(2),
+    )  # fmt: skip
+    assert set(table["test"]) == {"ignored candles"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,90 @@ def test_a_bar_that_is_not_closed_yet_is_named_and_dropped_when_told() -> None:
     assert done == ["unclosed: 10 bars before, 9 after"]
     with pytest.raises(CandleError, match="matter of time"):
         mend(frame, "1h", "unclosed")
+
+
+# --- columns under wrong names ---
+
+
+def under(order: tuple[str, ...], frame: pd.DataFrame) -> pd.DataFrame:
+    """What is named open, high, low, close, volume holds what `order` says."""
+    return pd.DataFrame(frame[list(order)].to_numpy(), index=frame.index, columns=list(COLUMNS))
+
+
+def hold_every_order(frame: pd.DataFrame) -> None:
+    for order in permutations(COLUMNS):
+        if order == COLUMNS:
+            continue
+        wrong = under(order, frame)
+        fault = next(fault for fault in find_faults(wrong, "1h") if fault.fault == "swapped")
+        assert f"reads like {', '.join(order)}:" in fault.detail
+        pd.testing.assert_frame_equal(mend(wrong, "1h", "swapped")[0], frame, check_freq=False)
+
+
+def test_every_order_of_the_five_columns_is_read_and_mended_to_the_bar() -> None:
+    hold_every_order(random_candles(300, volatility=0.003))
+
+
+@pytest.mark.parametrize("market", ["BTC", "ADA", "XRP"])
+def test_every_order_is_read_on_real_candles(shared: Path, market: str) -> None:
+    frame = read_candles(shared / f"candles/binance_spot_1h/{market}USDT-1h.parquet")
+    assert "swapped" not in codes(frame)
+    hold_every_order(frame.iloc[5000:6000])
+
+
+def test_a_volume_of_zero_or_always_the_same_says_nothing_against_the_names() -> None:
+    for volume in (0.0, 1.0, 1e9):
+        frame = random_candles(300).assign(volume=volume)
+        assert find_faults(frame, "1h") == []
+        hold = under(("open", "low", "high", "close", "volume"), frame)
+        pd.testing.assert_frame_equal(mend(hold, "1h", "swapped")[0], frame, check_freq=False)
+
+
+def test_where_values_do_not_say_which_is_which_nothing_is_renamed() -> None:
+    level = random_candles(300)
+    level["volume"] = np.roll(level["close"], 2)  # as smooth as a price, and where prices are
+    jumps = random_candles(300)
+    factor = np.exp(np.random.default_rng(1).normal(0, 0.1, 300))  # no bar opens near the last close
+    jumps = jumps.mul(factor, axis=0)
+    for frame, order in (
+        (level, ("open", "high", "low", "volume", "close")),
+        (level, ("low", "high", "open", "close", "volume")),
+        (jumps, ("open", "high", "close", "low", "volume")),
+    ):
+        wrong = under(order, frame)
+        fault = next(fault for fault in find_faults(wrong, "1h") if fault.fault == "swapped")
+        assert "can't be told" in fault.detail
+        assert "impossible" in codes(wrong)
+        with pytest.raises(CandleError, match="by hand"):
+            mend(wrong, "1h", "swapped")
+
+
+def test_few_bars_say_nothing_of_names() -> None:
+    assert codes(edited(0, high=1.0).iloc[:1]) == {"impossible"}
+    assert codes(edited(5, high=1.0)) == {"impossible"}
+
+
+@pytest.mark.parametrize(
+    ("frame", "say"),
+    [
+        (random_candles(20).tz_localize(None), "tz_localize"),
+        (random_candles(20).tz_convert("Asia/Shanghai"), "tz_convert"),
+        (random_candles(20).reset_index(drop=True), "to_datetime"),
+        (
+            random_candles(3).set_axis(pd.DatetimeIndex([START, pd.NaT, START], name="ts")),
+            "1 bars have no open",
+        ),
+        (
+            pd.concat([random_candles(5), random_candles(5)[["close"]]], axis=1),
+            "more than one column is named close",
+        ),
+        (random_candles(5).astype(object).replace({"close": {100.0: None}}), "close \\(object\\)"),
+    ],
+)
+def test_what_is_no_candle_frame_is_one_clear_error(frame: pd.DataFrame, say: str) -> None:
+    (fault,) = find_faults(frame, "1h")
+    with pytest.raises(CandleError, match=say):
+        raise fault
 
 
 # --- real files with real faults ---

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from citadel_kit.errors import ConfigError
+from citadel_kit.errors import ConfigError, ModelError
 from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.candles import Floats
 from citadel_kit.macro.labels import Labels
@@ -70,11 +70,34 @@ def test_a_record_is_deflated_by_the_trials_behind_it() -> None:
     for sharpe in (0.1, 0.02, -0.05, float("nan")):
         trials.add(sharpe)
     variance = np.var([0.1, 0.02, -0.05], ddof=1)
-    assert trials.variance == pytest.approx(variance)
+    assert trials.variance() == pytest.approx(variance)
     assert trials.deflate(record) == pytest.approx(deflated_sharpe(record, 4, variance))
     unknown = Trials([float("nan")] * 50)
     assert unknown.deflate(record) == deflated_sharpe(record, 50, record.error**2)
     assert unknown.deflate(record) < probabilistic_sharpe(record)
+
+
+def test_trials_on_bars_of_several_lengths_are_compared_as_one() -> None:
+    """The same Sharpe ratio a year, 0.03 an hour, is a twelfth's root of that on bars of five minutes."""
+    hour, five = 3_600 * 10**9, 300 * 10**9
+    alike, mixed = Trials(), Trials()
+    for k, sharpe in enumerate((0.03, -0.02, 0.01, 0.0)):
+        alike.add(sharpe, bar_ns=hour)
+        mixed.add(*((sharpe / 12**0.5, "", five) if k % 2 else (sharpe, "", hour)))
+    assert mixed.variance(hour) == pytest.approx(alike.variance(hour)) == pytest.approx(alike.variance())
+    assert mixed.variance(five) == pytest.approx(alike.variance(hour) / 12)
+    slow, fast = SharpeEstimate(0.05, 4_000), SharpeEstimate(0.05 / 12**0.5, 48_000)
+    assert mixed.deflate(slow, hour) == pytest.approx(alike.deflate(slow, hour))
+    assert mixed.deflate(fast, five) == pytest.approx(mixed.deflate(slow, hour), abs=1e-3)
+    mixed.add(0.02)
+    with pytest.raises(ConfigError, match="several bar lengths"):
+        mixed.deflate(slow, hour)
+    with pytest.raises(ConfigError, match="several bar lengths"):
+        Trials([0.1, 0.2], bars_ns=[hour, five]).deflate(slow)
+    assert Trials([0.1, 0.2], bars_ns=[hour, 0]).variance() == pytest.approx(0.005)
+    mixed.add(0.04, "same")
+    mixed.add(0.01, "same", five)
+    assert (mixed.sharpes[-1], mixed.bars_ns[-1]) == (0.01, five)
 
 
 def test_what_was_tried_before_counts_and_a_name_counts_once() -> None:
@@ -94,6 +117,38 @@ def test_the_same_search_again_tries_nothing_new() -> None:
     assert trials.count == 3
     search(*material(), SPLITS, n_trials=3, base=BASE, space=SPACE, trials=trials, name="there")
     assert trials.count == 6
+
+
+def test_leaves_that_no_fold_could_fill_are_not_tried(capfd: pytest.CaptureFixture[str]) -> None:
+    space = SPACE | {"min_leaf_rows": Span(10, 3000, log=True)}
+    table = search(*material(), SPLITS, n_trials=6, base=BASE, space=space).table
+    assert (table["problem"] == "").all()
+    assert 10 <= table["min_leaf_rows"].min() <= table["min_leaf_rows"].max() <= N // 4 // 2
+    assert {type(rows) for rows in table["min_leaf_rows"].tolist()} == {int}
+    with pytest.raises(ModelError, match=r"3\d\d labelled rows, too few for min_leaf_rows of 200"):
+        search(*material(), SPLITS, space={"min_leaf_rows": Span(200, 3000)})
+    assert capfd.readouterr().err == ""
+
+
+def test_a_trial_that_can_not_be_trained_counts_and_stops_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    trials = Trials()
+    space = {"min_leaf_rows": [20, 1000], "learning_rate": Span(0.01, 0.1)}
+    found = search(*material(), SPLITS, n_trials=8, base=BASE, space=space, trials=trials)
+    failed = found.table["min_leaf_rows"] == 1000
+    assert failed.any() and found.config.min_leaf_rows == 20
+    assert found.table["pruned"][failed].all()
+    assert found.table["problem"][failed].str.contains("are too few").all()
+    assert trials.count == 8
+    with pytest.raises(ModelError, match=r"none of 3 trials could be judged: .*too few"):
+        search(*material(), SPLITS, n_trials=3, base=BASE, space={"min_leaf_rows": [1000]}, trials=trials)
+    assert trials.count == 11
+    x, labels = material()
+    untouched = labels._replace(side=np.where(np.arange(N) < N // 4, labels.side, 0).astype(np.int8))
+    with pytest.raises(ModelError, match="no test row has a label"):
+        search(x, untouched, SPLITS, n_trials=2, base=BASE, space=SPACE)
+    with pytest.raises(ConfigError, match="catboost"):
+        search(*material(), SPLITS, n_trials=3, base=BASE, space={"kind": ["catboost"]})
+    assert capfd.readouterr().err == ""
 
 
 def test_settings_that_do_not_exist_are_named() -> None:

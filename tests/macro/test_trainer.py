@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from citadel_kit.errors import ConfigError, ModelError
 from citadel_kit.macro.boosters import TrainConfig
 from citadel_kit.macro.labels import Labels
+from citadel_kit.macro.search import search
 from citadel_kit.macro.splits import PurgedWalkForward
 from citadel_kit.macro.trainer import FoldScore, auc, skill, train
 
@@ -207,12 +208,34 @@ def test_rows_without_weight_are_not_learned() -> None:
         ({"monotone": (("c", 1),)}, "training.monotone"),
         ({"monotone": (("a", 2),)}, "training.monotone"),
         ({"calibration": "beta"}, "training.calibration"),
+        ({"learning_rate": 0.0}, "training.learning_rate"),
+        ({"leaves": 1}, "training.leaves"),
+        ({"min_leaf_rows": 0}, "training.min_leaf_rows"),
+        ({"feature_share": 1.5}, "training.feature_share"),
+        ({"ridge": -1.0}, "training.ridge"),
+        ({"early_stopping": -1}, "training.early_stopping"),
     ],
 )
 def test_settings_that_can_not_be_are_named(change: dict[str, Any], setting: str) -> None:
     with pytest.raises(ConfigError) as caught:
         train(*material(1.0), SPLITS, CONFIG._replace(**change))
     assert caught.value.setting == setting
+    x, labels = material(1.0)
+    few = labels._replace(end=np.where(np.arange(N) < 20, labels.end, -1))
+    with pytest.raises(ConfigError) as caught:  # the setting is named however few the rows are
+        train(x, few, SPLITS, CONFIG._replace(**change))
+    assert caught.value.setting == setting
+    with pytest.raises(ConfigError) as caught:
+        search(x, few, SPLITS, base=CONFIG._replace(**change))
+    assert caught.value.setting == setting
+
+
+def test_a_feature_without_a_value_is_named() -> None:
+    x, labels = material(1.0)
+    for empty in (np.nan, np.inf):
+        with pytest.raises(ModelError, match="no labelled row has a value of late, never: "):
+            late = np.where(labels.end < 0, 1.0, np.nan)
+            train(x.assign(late=late, never=empty), labels, SPLITS, CONFIG)
 
 
 @pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])

@@ -32,4 +32,5 @@ def test_it_runs_on_the_sample_and_leaves_a_page_and_a_model(tmp_path: Path) -> 
     manifest = read_manifest(tmp_path / "model")
     assert manifest["trials"] == 3 + 7
     assert manifest["data"]["bars"] == 8_000
-    assert load_model(tmp_path / "model", tuple(manifest["features"])).trees == manifest["trees"]
+    assert manifest["settings"]["features.hurst_window"] == 512
+    assert load_model(tmp_path / "model").trees == manifest["trees"]

@@ -161,7 +161,7 @@ def test_what_was_tried_is_counted_from_cycle_to_cycle() -> None:
     second = run_macro(frame, "1h", "BTC/USDT", START.value + N * HOUR, other, trials=first.trials)
     assert second.summary["trials"] == 5
     assert second.trials.sharpes[1] == estimate(second.record.net).sharpe
-    assert second.summary["deflated_sharpe"] == second.trials.deflate(estimate(second.record.net))
+    assert second.summary["deflated_sharpe"] == second.trials.deflate(estimate(second.record.net), HOUR)
 
 
 def test_a_search_within_the_cycle_counts_all_it_tried() -> None:
@@ -171,6 +171,24 @@ def test_a_search_within_the_cycle_counts_all_it_tried() -> None:
     assert result.config.training != CONFIG.training
     assert any(str(result.config.training) in name for name in result.trials.names)
     assert estimate(result.record.net).sharpe in result.trials.sharpes
+
+
+def test_the_default_search_fits_the_rows_there_are(capfd: pytest.CaptureFixture[str]) -> None:
+    result = run(random_candles(N), config=replace(CONFIG, search_trials=5))
+    assert result.trials.count == CONFIG.tried_before + 5
+    assert set(result.trials.bars_ns) == {HOUR}
+    assert result.config.training.min_leaf_rows <= N // 4 // 2
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_cycles_on_bars_of_several_lengths_are_judged_alike() -> None:
+    first = run(random_candles(N))
+    quick = random_candles(N).set_axis(pd.date_range(START, periods=N, freq="5min"))
+    second = run_macro(quick, "5m", "BTC/USDT", START.value + N * HOUR, CONFIG, trials=first.trials)
+    trials = second.trials
+    assert trials.bars_ns == [HOUR, HOUR // 12]
+    deflated = trials.deflate(estimate(second.record.net), HOUR // 12)
+    assert second.summary["deflated_sharpe"] == deflated
 
 
 @pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])

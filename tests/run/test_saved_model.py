@@ -8,15 +8,15 @@ import pytest
 from candle_samples import HOUR, START, random_candles
 
 from citadel_kit.errors import ModelError
-from citadel_kit.io.models import MANIFEST, save_model
+from citadel_kit.io.models import MANIFEST, features_hash, load_model, save_model
 from citadel_kit.macro.backtest import CostConfig
 from citadel_kit.macro.boosters import TrainConfig
-from citadel_kit.macro.features import FeatureConfig
+from citadel_kit.macro.features import FeatureConfig, feature_names
 from citadel_kit.macro.labels import LabelConfig
 from citadel_kit.macro.regimes import RegimeConfig
 from citadel_kit.macro.signals import SignalConfig
 from citadel_kit.run.macro_loop import MacroConfig, MacroResult, run_macro
-from citadel_kit.run.saved_model import SavedModel
+from citadel_kit.run.saved_model import SavedModel, settings_of
 
 N = 1200
 SMALL = FeatureConfig(
@@ -43,7 +43,7 @@ def cycle(bars: int = N) -> MacroResult:
 def saved(folder: Path, result: MacroResult) -> Path:
     return save_model(
         folder, result.model, candles=result.candles, timeframe="1h", symbol="BTC/USDT",
-        config=CONFIG.training, folds=result.folds,
+        config=CONFIG.training, trials=result.trials.count, settings=settings_of(CONFIG), folds=result.folds,
     )  # fmt: skip
 
 
@@ -78,7 +78,39 @@ def test_another_market_or_other_features_are_refused(tmp_path: Path) -> None:
     assert path.name == MANIFEST
     with pytest.raises(ModelError, match="trained on other features"):
         SavedModel(tmp_path / "m", replace(CONFIG, features=SMALL))
+    for part, field, value in (
+        ("features", "trend_window", 13), ("features", "hurst_window", 65), ("labels", "horizon", 7),
+        ("features", "channel_window", 13), ("features", "volume_window", 13), ("labels", "width", 0.5),
+        ("regime", "stormy_above", 4.0),
+    ):  # fmt: skip
+        other = replace(CONFIG, **{part: getattr(CONFIG, part)._replace(**{field: value})})
+        assert feature_names(other.features) == feature_names(CONFIG.features)
+        with pytest.raises(ModelError, match=rf"{part}\.{field} = .*, not {value};"):
+            SavedModel(tmp_path / "m", other)
+    wider = CONFIG.features._replace(higher=(("4h", SMALL._replace(hurst_window=65)),))
+    with pytest.raises(ModelError, match=r"features\.higher\.4h\.hurst_window = 64, not 65"):
+        SavedModel(tmp_path / "m", replace(CONFIG, features=wider))
     model = SavedModel(tmp_path / "m", CONFIG)
     for timeframe, symbol in (("4h", "BTC/USDT"), ("1h", "ETH/USDT")):
         with pytest.raises(ModelError, match="the model learned BTC/USDT 1h"):
             model.signal(random_candles(N), timeframe, symbol, START.value + N * HOUR)
+
+
+def test_a_manifest_of_before_settings_were_kept_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "m", cycle())
+    manifest = json.loads(path.read_text())
+    assert manifest["trials"] == CONFIG.tried_before + 1
+    del manifest["settings"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="changed by hand"):
+        SavedModel(tmp_path / "m", CONFIG)
+    path.write_text(json.dumps(manifest | {"features_sha256": features_hash(tuple(manifest["features"]))}))
+    with pytest.raises(ModelError, match=r"doesn't say which windows .* train and save the model anew"):
+        SavedModel(tmp_path / "m", CONFIG)
+
+
+def test_names_alone_do_not_open_a_model_that_was_saved_with_settings(tmp_path: Path) -> None:
+    saved(tmp_path / "m", cycle())
+    with pytest.raises(ModelError, match="names don't tell the windows"):
+        load_model(tmp_path / "m", feature_names(CONFIG.features))
+    assert load_model(tmp_path / "m").features == feature_names(CONFIG.features)
