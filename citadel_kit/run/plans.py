@@ -40,7 +40,7 @@ class Plans:
         self._start_exit, self._cancel, self._send_stop = start_exit, cancel, send_stop
         self._plans: dict[str, Plan] = {}
         self.open: dict[str, Plan] = {}
-        """Those whose position is not closed, or may yet come to be."""
+        """Those whose position is not closed, or may yet come to be, and is no dust: what every top costs."""
 
     def add(self, entry: ParentOrder, config: ExitConfig, state: PlanState, now_ns: int) -> None:
         plan = self._plans[entry.parent_id] = Plan(entry, config, state)
@@ -93,8 +93,10 @@ class Plans:
             self._follow(plan, position.on_exit(plan.config, plan.state, number, filled, done), now_ns)
 
     def on_outside(self, venue: str, side: int, qty: int, now_ns: int) -> None:
-        """An order that is of no plan closed so much on this venue: the oldest plans it can be of have it."""
-        for plan in self._at(venue):
+        """An order that is of no plan closed so much on this venue: the oldest plans it can be of have it,
+        those that left dust after the others."""
+        there = [plan for plan in self._plans.values() if plan.entry.instrument.venue == venue]
+        for plan in sorted(there, key=lambda plan: plan.entry.parent_id not in self.open):
             part = min(qty, max(position.position(plan.state), 0)) if plan.config.side == -side else 0
             if part:
                 self._follow(plan, position.on_outside(plan.config, plan.state, part), now_ns)
@@ -146,7 +148,7 @@ class Plans:
                 break
             self._do(plan, step.deed, now_ns)
             step = position.proceed(plan.config, plan.state)
-        if position.is_closed(plan.state):
+        if position.is_closed(plan.state) or position.is_dust(plan.config, plan.state):
             self.open.pop(plan.entry.parent_id, None)
         else:  # again, where a fill came late
             self.open[plan.entry.parent_id] = plan

@@ -95,6 +95,7 @@ __all__ = [
     "fresh",
     "guarded",
     "is_closed",
+    "is_dust",
     "left",
     "may_close",
     "on_entry",
@@ -252,6 +253,12 @@ def is_closed(state: PlanState) -> bool:
 
 
 @register_jitable
+def is_dust(config: ExitConfig, state: PlanState) -> bool:
+    """Less than a lot is open, which no order can close, and nothing is at work: until a fill comes late."""
+    return state.entry_done != 0 and 0 < position(state) < config.lot and may_close(state) == 0
+
+
+@register_jitable
 def left(config: ExitConfig, state: PlanState) -> int:
     """What closing could not close: below the venue's minimum, where only a stop may still rest for it, or
     refused so far. 0 while it is under way."""
@@ -303,7 +310,7 @@ def describe(instrument: Instrument, config: ExitConfig, state: PlanState) -> st
     says = f"{instrument.qty(position(state)):g} open: {_GUARDED[Guarded(guarded(config, state))]}"
     if state.cause != Cause.NONE:
         says += f"; closing ({Cause(state.cause).name})"
-    rest = left(config, state)
+    rest = position(state) if is_dust(config, state) else left(config, state)
     if rest and state.failures:
         says += f"; {instrument.qty(rest):g} LEFT after {state.failures} exits that filled nothing"
     elif rest:
