@@ -1,8 +1,7 @@
 """One account at real venues, or at a local exchange: what stands between an engine's commands and the wire.
 
 Lease, journal, kill files, brokers, reconciliation, in the order that `run.reconcile` says. It lives on the
-engine's loop and owns no rule of trading. What can't be written ahead does not go out, but for one exception:
-a CANCEL or a QUERY goes out even where the journal fails.
+engine's loop and owns no rule of trading.
 """
 
 from __future__ import annotations
@@ -25,21 +24,12 @@ from citadel_kit.micro.limits import Limits
 from citadel_kit.run.abilities import abilities
 from citadel_kit.run.bookkeeper import Bookkeeper
 from citadel_kit.run.brakes import Brakes
-from citadel_kit.run.outbox import Item, NewParent, Outbox, SendCommand
+from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.reconcile import Reconciliation
 from citadel_kit.run.resume import open_plans
 from citadel_kit.run.rounds import Rounds
-from citadel_kit.types import (
-    FIRST_STOP_ID,
-    Command,
-    CommandKind,
-    Instrument,
-    OrderReport,
-    RejectReason,
-    ReportKind,
-    StopCommand,
-    client_id,
-)
+from citadel_kit.run.sender import Sender
+from citadel_kit.types import FIRST_STOP_ID, Instrument, OrderReport, client_id
 
 if TYPE_CHECKING:
     from citadel_kit.run.engine import Engine
@@ -95,9 +85,7 @@ class Account:
         """By venue, orders of the account that aren't ours; they are never touched."""
         self._engine: Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._settled = False
-        self._families: dict[str, str] = {}
-        """The entry that a parent belongs to, as `prefix-parent_id`, over all runs."""
+        self._settled, self._prefix = False, ""
 
     @classmethod
     def local(cls, exchange: LocalVenues, *, name: str = "", **more: Any) -> Account:
@@ -152,12 +140,12 @@ class Account:
 
         Returns when journal and venues agree and every open position has its plan again.
 
-        Raises LeaseHeld where another engine trades this account, or uses this object, JournalError, ConfigError
-        for keys that a venue doesn't take, VenueUnreachable, and EngineClosed naming what `settle_s` did not
-        explain.
+        Raises LeaseHeld where another engine trades this account, or uses this object, JournalError,
+        ConfigError for keys that a venue doesn't take, VenueUnreachable, and EngineClosed naming what
+        `settle_s` did not explain.
         """
         if self._engine is not None:
-            raise LeaseHeld(f"account {self.name!r}", f"engine {self._lease.prefix} of this process")
+            raise LeaseHeld(f"account {self.name!r}", f"engine {self._prefix} of this process")
         engine.block("the account is being reconciled")
         now_ns = clock.now_ns()
         self.journal_path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,11 +158,15 @@ class Account:
             self._journal.close()
             raise
         self._engine, self._outbox, self._after = engine, outbox, after
+        self._prefix = self._lease.prefix
         self._loop = asyncio.get_running_loop()
         try:
             self._journal.start_run(self._lease.prefix, self.name, self.mode, now_ns)
             self._brakes = Brakes(self.name, self._journal, self._lease, engine)
             self._books = Bookkeeper(self._journal, self._forward)
+            self._sender = Sender(
+                self._lease.prefix, self._brakes, self._books, engine.orders, self._brokers, self._forward
+            )
             self._books.venue_order_id = lambda venue, *key: self._brokers[venue].venue_order_id(*key)
             for venue in self.venues:
                 await self._connect(venue, engine.instruments[venue])
@@ -207,7 +199,7 @@ class Account:
     def perform(self) -> None:
         """Write down and send what the engine has decided, in its order; nothing before the start is over."""
         for item in self._outbox.take() if self._settled else ():
-            self._do(item)
+            self._sender.do(item)
 
     def look(self) -> None:
         """Ten times a second: is anything to stop us?"""
@@ -252,34 +244,12 @@ class Account:
         plans, left = open_plans(self._journal, engine.instruments[venue], self._names, now_ns)
         for plan in plans:
             name, found = plan.order.parent_id, stops.get(plan.family)
-            self._families[name] = plan.family
+            self._sender.families[name] = plan.family
             if found is not None:
                 rounds.take_over(found, name, FIRST_STOP_ID, own[found.order.client_id])
             engine.guard_again(plan.order, plan.config, plan.state(found))
         for qty, price in left:
             engine.carry_over(venue, qty, price)
-
-    def _do(self, item: Item) -> None:
-        if isinstance(item, NewParent):
-            parent_id, group = item.order.parent_id, item.order.group
-            closes = self._families.get(parent_id) or self._families.get(group, "")
-            if self._brakes.written(lambda: self._books.parent(item, clock.now_ns(), closes)):
-                self._families.setdefault(parent_id, closes or f"{self._lease.prefix}-{parent_id}")
-            return
-        places = _places(item.command)
-        opens = not isinstance(item.command, StopCommand) and self._the_engine.orders.opens(item.parent_id)
-        held = places and self._brakes.hold(opens=opens)
-        if held or (not self._brakes.written(lambda: self._books.command(item)) and places):
-            self._refuse(item)
-        else:
-            self._brokers[item.venue].send(item.venue, item.parent_id, item.command, item.now_ns)
-
-    def _refuse(self, item: SendCommand) -> None:
-        """It never left. Told in a later step: the engine is in the middle of one."""
-        reason = RejectReason.VENUE.value
-        order_id = item.command.order_id
-        report = OrderReport(ReportKind.REJECT, order_id, clock.now_ns(), 0, 0, 0, False, reason)
-        asyncio.get_running_loop().call_soon(self._forward, item.parent_id, report, 0)
 
     def _heard(self, venue: str, parent_id: str, report: OrderReport) -> None:
         if not self._brakes.written(lambda: self._books.on_report(venue, parent_id, report)):
@@ -344,8 +314,3 @@ class Account:
         self._lease.release(now_ns)
         self._journal.close()
         self._engine = None
-
-
-def _places(command: Command | StopCommand) -> bool:
-    """Does it bring an order to life, or make one larger?"""
-    return isinstance(command, StopCommand) or command.kind in (CommandKind.PLACE, CommandKind.AMEND)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from citadel_kit import clock
 from citadel_kit.errors import JournalError
 from citadel_kit.io.journal import Journal
 from citadel_kit.io.killfile import KillState, KillSwitch, account_file, global_file, journal_file
 from citadel_kit.io.lease import Lease
+
+_NO_LEASE: Final = "the lease is lost: another engine may trade this account"
 
 
 class Stoppable(Protocol):
@@ -46,13 +48,16 @@ class Brakes:
         self._killed = said
         self.block("kill switch", f"killed: {said}" if said else "")
         if not self._lease.held:
-            self.block("lease", "the lease is lost: another engine may trade this account")
+            self.block("lease", _NO_LEASE)
 
-    def hold(self, *, opens: bool) -> bool:
-        """Must nothing be placed? What closes goes on under a kill, not without the lease or the journal."""
-        if not self._lease.held or self._broken:
-            return True
-        return opens and bool(self._switch.check())
+    def hold(self, *, opens: bool) -> str:
+        """Why nothing may be placed; empty: it may. What closes goes on under a kill, not without the lease
+        or the journal."""
+        if self._broken:
+            return self._blocks["journal"]
+        if not self._lease.held:
+            return _NO_LEASE
+        return self._switch.check() if opens else ""
 
     def kill(self, reason: str) -> None:
         """By hand, within: written down, so that it outlives the engine."""

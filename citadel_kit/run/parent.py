@@ -28,7 +28,7 @@ class ParentOrder:
     trace: Trace = field(default_factory=Trace)
     """For the execution report."""
     refusal: str = ""
-    """Which of our own limits kept its last order back."""
+    """Why we kept its last order back ourselves: a limit, or a brake."""
     shown: OrderView | None = None
     """As plain data, once it was asked for; None after any change."""
 
@@ -54,7 +54,7 @@ def _note(order: ParentOrder, phase: chase.Phase) -> str:
     if phase < chase.Phase.FILLED and state.cancel_wanted:
         return "cancelling: the venue's word is awaited"
     if order.refusal and phase in (chase.Phase.IDLE, chase.Phase.FAILED):
-        return f"kept back by our own limits: {order.refusal}"
+        return f"kept back: {order.refusal}"
     return chase.END_TEXT[chase.EndReason(state.reason)] or phase.name.lower()
 
 
