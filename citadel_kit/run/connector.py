@@ -24,11 +24,13 @@ from citadel_kit.micro.limits import Budget, Limits
 from citadel_kit.micro.matching import QueueConfig
 from citadel_kit.micro.routing import Route
 from citadel_kit.micro.session import SessionConfig
+from citadel_kit.run import twap
 from citadel_kit.run.allowance import tightest
 from citadel_kit.run.driver import Driver
 from citadel_kit.run.engine import Engine
 from citadel_kit.run.host import EngineHost
 from citadel_kit.run.inputs import RecordedEngine
+from citadel_kit.run.options import check, check_signal
 from citadel_kit.run.order import Order, as_frame, history
 from citadel_kit.run.paper import Latency, PaperBroker
 from citadel_kit.run.parts import EngineConfig
@@ -134,6 +136,7 @@ class HybridConnector(EngineHost):
     def history(self, parent_id: str) -> pd.DataFrame:
         """What one parent order did, or all slices of one: each stretch at a price and each fill, in order
         of time. Raises ConfigError for an unknown id."""
+        _check_id(parent_id)
         orders = self._engine.orders
 
         def executions() -> list[Execution]:
@@ -151,7 +154,12 @@ class HybridConnector(EngineHost):
         `taking`: what the opposite side asks for all of it; else joining the touch. Make an intent of a
         route's `venue` and `qty`. Raises ConfigError where quote currencies differ.
         """
-        wanted = Fraction(str(base_qty))
+        if not isinstance(side, Side):
+            raise ConfigError("side", f"{side!r} is no Side")
+        try:
+            wanted = Fraction(str(base_qty))
+        except (ValueError, ArithmeticError):
+            raise ConfigError("base_qty", f"{base_qty!r} is no number") from None
         return self._call(lambda: self._engine.routes(side, wanted, taking=taking))
 
     # --- what goes down ------------------------------------------------------------------
@@ -159,7 +167,10 @@ class HybridConnector(EngineHost):
     def gate(self, intent: OrderIntent) -> Verdict:
         """What the safety gate says to this intent now. A closed or dead engine blocks everything."""
         try:
+            check(intent)
             return self._call(lambda: self._engine.judge(intent))
+        except ConfigError as error:
+            return Verdict(False, (Reason.ERROR.value,), f"blocked: {error}")
         except EngineClosed as error:
             return Verdict(False, (Reason.ENGINE,), str(error))
 
@@ -184,22 +195,28 @@ class HybridConnector(EngineHost):
 
         Raises GateRefused with the gate's reasons, ConfigError for an option that can't be, EngineClosed.
         """
-        if options.get("twap_jitter"):
-            count = max(int(options.get("twap_slices", 10)), 0)
+        check(intent, options)
+        if "twap_s" in options:
+            twap.check(options)
+            count = options.get("twap_slices", twap.DEFAULT_SLICES) if options.get("twap_jitter") else 0
             options["twap_draws"] = [random.random() for _ in range(2 * count)]
         return Order(self, self._call(lambda: self._engine.submit(intent, options)))
 
     def cancel(self, parent_id: str) -> None:
         """Cancel one parent order. Raises ConfigError for an unknown id."""
+        _check_id(parent_id)
         self._call(lambda: self._engine.cancel(parent_id))
 
     def close_position(self, parent_id: str) -> None:
         """Close what an entry opened, by its exit plan; a TWAP, with all its slices, ends. Raises ConfigError
         for an unknown id."""
+        _check_id(parent_id)
         self._call(lambda: self._engine.close_position(parent_id))
 
     def signal(self, signal: MacroSignal) -> None:
-        """The macro layer's newest word: positions that stand against it close, unless their plans say no."""
+        """The macro layer's newest word: positions that stand against it close, unless their plans say no.
+        Raises ConfigError for what is no signal."""
+        check_signal(signal)
         self._call(lambda: self._engine.on_signal(0 if signal.side is None else int(signal.side)))
 
     def kill(self) -> None:
@@ -268,15 +285,22 @@ class HybridConnector(EngineHost):
         return snapshot
 
     def wait(self, parent_id: str, seconds: float) -> OrderView:
-        """Until a parent order is finished, or for so many seconds."""
+        """Until a parent order is finished, or for so many seconds. Raises ConfigError for an unknown id."""
+        _check_id(parent_id)
         self.run_until(lambda: self._engine.orders.is_finished(parent_id), seconds)
         return self.order(parent_id)
 
     def order(self, parent_id: str) -> OrderView:
         """A parent order as it stands. Raises ConfigError for an unknown id."""
+        _check_id(parent_id)
         return self._facts(lambda: self._engine.orders.view(parent_id))
 
     def __repr__(self) -> str:
         shown = self._latest
         books = ", ".join(f"{v.venue} {v.standing}" for v in shown.venues)
         return f"<HybridConnector {self.name!r} {self.mode} {shown.symbol}: {shown.engine}; {books}>"
+
+
+def _check_id(parent_id: object) -> None:
+    if not isinstance(parent_id, str):
+        raise ConfigError("parent_id", f"{parent_id!r} is no text, as the ids of orders are")

@@ -196,6 +196,11 @@ class ReplayResult:
     cut_off: bool
     """Does the end of the file lack? Then the last input may have had more commands than were recorded."""
 
+    def __repr__(self) -> str:
+        same = "as recorded" if self.differs_at < 0 else f"another from command {self.differs_at} on"
+        died = f", {len(self.died_of)} inputs failed" if self.died_of else ""
+        return f"<ReplayResult: {self.inputs:,} inputs, {len(self.replayed):,} commands: {same}{died}>"
+
     @property
     def differs_at(self) -> int:
         """Index of the first command that is not the same; -1: none."""

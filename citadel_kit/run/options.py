@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from inspect import signature
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +12,7 @@ from citadel_kit.clock import SECOND
 from citadel_kit.errors import ConfigError
 from citadel_kit.micro import chase, position
 from citadel_kit.micro.position import ExitConfig
-from citadel_kit.types import Instrument, OrderIntent, to_units
+from citadel_kit.types import Instrument, MacroSignal, OrderIntent, Purpose, Side, to_units
 
 PLAN: Final = ("stop_bps", "stop_price", "target_bps", "target_price", "exit_after_s", "exit_on_flip")
 _BEYOND_BPS: Final = 100
@@ -27,6 +28,34 @@ class Abilities(NamedTuple):
     """Without a limit price, too."""
     amend: chase.Amend = chase.Amend.NONE
     """In place."""
+
+
+_KINDS: Final = {"venue": str, "symbol": str, "side": Side, "qty": int, "purpose": Purpose, "forced": bool}
+
+
+def check(intent: Any, options: Mapping[str, Any] = {}) -> None:
+    """Before an engine is asked: is it an intent at all, and is every option one plain value? ConfigError."""
+    if not isinstance(intent, OrderIntent):
+        raise ConfigError("intent", f"{intent!r} is no OrderIntent", "drill() and plan_entry() make one")
+    for name, kind in _KINDS.items():
+        value = getattr(intent, name)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ConfigError(name, f"{value!r} is no {kind.__name__}")
+    if abs(intent.qty) >= 1 << 62:
+        raise ConfigError("qty", f"{intent.qty} does not fit 62 bits")
+    if intent.signal is not None:
+        check_signal(intent.signal)
+    for name, value in options.items():
+        plain = value is None or isinstance(value, int | float | str | Decimal | Enum)
+        if not plain or (isinstance(value, int) and abs(value) >= 1 << 62):
+            raise ConfigError(name, f"{value!r} is neither a number nor a text that an option can be")
+
+
+def check_signal(signal: Any) -> None:
+    if not isinstance(signal, MacroSignal):
+        raise ConfigError("signal", f"{signal!r} is no MacroSignal")
+    if not (signal.side is None or isinstance(signal.side, Side)):
+        raise ConfigError("signal", f"its side {signal.side!r} is neither a Side nor None")
 
 
 def configure(
@@ -80,12 +109,18 @@ def plan_of(
     """The exit plan of an entry. Raises ConfigError naming the option that can't be.
 
     `stop_bps` 500 and `target_bps` 0 (none) count from the mid at arrival, `mid` in price units; `stop_price`
-    and `target_price`, in the quote currency, replace them. `exit_after_s` 0 (never), `exit_on_flip` True."""
+    and `target_price`, in the quote currency, replace them, and lie on their own side of it. `exit_after_s` 0
+    (never), `exit_on_flip` True."""
     side, tick = int(intent.side), instrument.tick
 
     def level(name: str, default_bps: float, sign: int) -> int:
         if options.get(f"{name}_price") is not None:
-            return _price_units(instrument, options[f"{name}_price"], f"{name}_price")
+            units = _price_units(instrument, options[f"{name}_price"], f"{name}_price")
+            if units and sign * side * (units - mid) <= 0:
+                market, where = instrument.price(round(mid)), "above" if sign * side > 0 else "below"
+                what = f"{options[f'{name}_price']} is on the wrong side of the market, which is at {market}"
+                raise ConfigError(f"{name}_price", what, f"Of a {intent.side.name} it must be {where} that")
+            return units
         bps = options.get(f"{name}_bps", default_bps)
         if not (isinstance(bps, int | float) and 0 <= bps < 10_000):
             raise ConfigError(f"{name}_bps", f"{bps!r} is not a distance from 0 to below 10,000 bps")
@@ -94,6 +129,9 @@ def plan_of(
     seconds = options.get("exit_after_s", 0.0)
     if not (isinstance(seconds, int | float) and 0 <= seconds < 1e9):
         raise ConfigError("exit_after_s", f"{seconds!r} is not a number of seconds, 0 or more")
+    flips = options.get("exit_on_flip", True)
+    if not isinstance(flips, bool):
+        raise ConfigError("exit_on_flip", f"{flips!r} is neither True nor False")
     stop = level("stop", 500.0, -1)
     beyond = round(stop * (1 - side * _BEYOND_BPS / 1e4) / tick) * tick
     return position.configure(
@@ -103,7 +141,7 @@ def plan_of(
         stop_limit=0 if can.stops_at_market or not can.stops else beyond,
         target_price=level("target", 0.0, 1),
         deadline_ns=now_ns + int(seconds * SECOND) if seconds else 0,
-        on_flip=bool(options.get("exit_on_flip", True)),
+        on_flip=flips,
         rests=can.stops,
     )
 

@@ -24,8 +24,12 @@ from citadel_kit.types import Instrument, OrderIntent, OrderView, Purpose
 OPTIONS: Final = ("twap_s", "twap_slices", "twap_jitter", "twap_draws")
 _CATCH_UP: Final = 1.0
 """A slice makes up for no more than its own size of what earlier ones left."""
+DEFAULT_SLICES: Final = 10
 _SHARE: Final = 0.9
 """Of a slice's time that its chase has: the venue's word on its end comes before the next."""
+
+_MOST: Final = 10_000
+"""Slices of one order."""
 
 SubmitSlice = Callable[[OrderIntent, Mapping[str, Any], str, str], ParentOrder]
 """Intent, options, group, parent id. Raises GateRefused, ConfigError."""
@@ -41,6 +45,8 @@ class Twap:
     smallest: int
     submitted_ns: int
     until_ns: int
+    asked: int
+    """Slices: there are fewer where one would be below the venue's smallest order."""
     children: list[ParentOrder] = field(default_factory=list)
     number: int = -1
     """Of the last slice whose time came."""
@@ -52,6 +58,18 @@ class Twap:
     def taken(self) -> int:
         """Filled, or at work."""
         return sum(c.config.qty if c.finished_ns == 0 else c.state.filled for c in self.children)
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of a TWAP that can't be."""
+    seconds, count = options["twap_s"], options.get("twap_slices", DEFAULT_SLICES)
+    if not (isinstance(seconds, int | float) and 0 < seconds < 1e9):
+        raise ConfigError("twap_s", f"{seconds!r} is not a positive number of seconds")
+    if not (type(count) is int and 0 < count <= _MOST):
+        raise ConfigError("twap_slices", f"{count!r} is not a number from 1 to {_MOST:,}")
+    jitter = options.get("twap_jitter", 0.0)
+    if not (isinstance(jitter, int | float) and 0 <= jitter < 1):
+        raise ConfigError("twap_jitter", f"{jitter!r} is no share from 0 to below 1")
 
 
 class Twaps:
@@ -71,12 +89,8 @@ class Twaps:
         """`price`: about what it trades at, in price units. Raises ConfigError; GateRefused of the first
         slice, and then there is no order."""
         rest = {name: value for name, value in options.items() if name not in OPTIONS}
-        seconds, count = options["twap_s"], options.get("twap_slices", 10)
-        if not (isinstance(seconds, int | float) and 0 < seconds < 1e9):
-            raise ConfigError("twap_s", f"{seconds!r} is not a positive number of seconds")
-        if not (isinstance(count, int) and count > 0):
-            raise ConfigError("twap_slices", f"{count!r} is not a positive number")
-        duration_ns = int(seconds * SECOND)
+        check(options)
+        duration_ns, count = int(options["twap_s"] * SECOND), options.get("twap_slices", DEFAULT_SLICES)
         slices = routing.slices(
             instrument,
             qty=intent.qty,
@@ -97,6 +111,7 @@ class Twaps:
             smallest=routing.smallest_order(instrument, price),
             submitted_ns=now_ns,
             until_ns=now_ns + duration_ns,
+            asked=count,
         )
         self._twaps[twap.name] = twap
         try:
@@ -179,7 +194,10 @@ def as_view(twap: Twap) -> OrderView:
     if twap.finished_ns:
         status = "cancelled" if twap.cancelled else "expired"
         status = "filled" if units >= twap.intent.qty else status
-    done = f"slice {twap.number + 1} of {len(twap.slices.qtys)}"
+    count = len(twap.slices.qtys)
+    done = f"slice {twap.number + 1} of {count}"
+    if count < twap.asked:
+        done += f" (of {twap.asked} each would be below the venue's smallest order)"
     return OrderView(
         parent_id=twap.name,
         venue=twap.intent.venue,

@@ -152,7 +152,10 @@ def _say(
         Reason.QUANTITY: f"the quantity is {f.qty}; it must be positive",
         Reason.NOTIONAL: f"its value is {f.notional:,.2f}; max_notional is {config.max_notional:,.0f}",
         Reason.NOT_REDUCING: f"it would not make the position of {f.position} units smaller: "
-        f"side {Side(f.side).name}, {f.qty} more than {f.reducing} on their way",
+        f"side {Side(f.side).name}, {f.qty} more than {f.reducing} on their way"
+        + (
+            ", stops that rest among them: close_position(parent_id) takes its own back" if f.reducing else ""
+        ),
         Reason.INVERSE: "inverse contracts are shown, not traded: choose a spot or linear instrument",
         Reason.SYMBOL: f"the intent is for {intent.symbol}, the engine trades {snapshot.symbol}",
     }
