@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from citadel_kit.io.ccxt_feed import CcxtFeed
     from citadel_kit.micro.aggregator import QuoteConfig
     from citadel_kit.micro.gate import GateConfig
+    from citadel_kit.micro.guard import GuardConfig
     from citadel_kit.notebook.world import open_world
     from citadel_kit.panel import Panel
+    from citadel_kit.run.account import Account
     from citadel_kit.run.connector import HybridConnector
     from citadel_kit.run.entry import drill, plan_entry
     from citadel_kit.run.live import LiveDriver
@@ -35,9 +37,11 @@ __version__ = "0.1.0"
 # A public name stands in three places, which tests/test_imports.py holds to each other: above for the type
 # checker, here for the import, below for `import *`.
 _MODULES: Final = {
+    "Account": "run.account",
     "CcxtFeed": "io.ccxt_feed",
     "CitadelError": "errors",
     "GateConfig": "micro.gate",
+    "GuardConfig": "micro.guard",
     "HybridConnector": "run.connector",
     "Instrument": "types",
     "LiveDriver": "run.live",
@@ -56,9 +60,11 @@ _MODULES: Final = {
 }
 
 __all__ = [
+    "Account",
     "CcxtFeed",
     "CitadelError",
     "GateConfig",
+    "GuardConfig",
     "HybridConnector",
     "Instrument",
     "LiveDriver",
