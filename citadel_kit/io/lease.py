@@ -2,8 +2,8 @@
 
 A lease is a lock file in the state folder. It says who holds it, and every client-id prefix an engine of
 this account ever had: by them an engine knows the orders of its predecessors for its own, even where the
-journal is lost. An account must be named by what the venue knows as one: two names for one account are two
-leases.
+journal is lost. Two names for one account are two leases; where a digest of the account's key is given, that
+key has a file of its own, which no other name gets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,9 +50,10 @@ class Lease:
         folder: Path | None = None,
         known: Iterable[str] = (),
         journal: Path | None = None,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
         """`known`: prefixes that the journal knows beside those of the files. `journal`: the account's, which
-        the files remember.
+        the files remember. `keys`: by venue a digest of the key, for what is one account there.
 
         Raises LeaseHeld naming the holder, ConfigError for a name that can't be a file's or while the account
         has another journal, and OSError where the folder can't be written.
@@ -61,7 +62,11 @@ class Lease:
         self._locks: dict[str, LockFile] = {}
         try:
             for venue in venues:
-                self._locks[venue] = _locked(account, venue, folder)
+                path = lease_path(account, venue, folder)
+                self._locks[venue] = _locked(path, f"account {account!r} at {venue}")
+            for venue, digest in (keys or {}).items():
+                path = key_path(digest, venue, folder)
+                self._locks[f"key at {venue}"] = _locked(path, f"the key of account {account!r} at {venue}")
             self._take(now_ns, known)
         except BaseException:
             for lock in self._locks.values():
@@ -85,7 +90,7 @@ class Lease:
         for said in before.values():
             self._check_journal(str(said.get("journal") or ""))
         self.previous = {venue: _holder(said) for venue, said in before.items()}
-        """By venue, the holder before us. Where its `ended_ns` is 0 it died: its orders may be at work."""
+        """By venue, and `key at VENUE`, the holder before us. Where its `ended_ns` is 0 it died: its orders may be at work."""
         every = dict.fromkeys([*(prefix for said in before.values() for prefix in _prefixes(said)), *known])
         self.prefix = _new_prefix(every)
         """Of this engine. New with every lease: no client id ever comes twice."""
@@ -105,17 +110,21 @@ class Lease:
         lock.write(json.dumps({**me._asdict(), "prefixes": self.prefixes, "journal": self._journal}).encode())
 
 
-def _locked(account: str, venue: str, folder: Path | None) -> LockFile:
-    path = lease_path(account, venue, folder)
+def _locked(path: Path, what: str) -> LockFile:
     try:
         return LockFile(path)
     except BlockingIOError as error:
-        what = f"account {account!r} at {venue}"
         raise LeaseHeld(what, str(last_holder(path) or "an engine that has not said its name")) from error
 
 
 def lease_path(account: str, venue: str, folder: Path | None = None) -> Path:
     name = f"{check_name('account', account)}.{check_name('venue', venue)}.lease"
+    return (folder or state_folder()) / name
+
+
+def key_path(digest: str, venue: str, folder: Path | None = None) -> Path:
+    """Not `.lease`: it is no account's name, and nobody is to kill by it."""
+    name = f"{check_name('key', digest)}.{check_name('venue', venue)}.keylease"
     return (folder or state_folder()) / name
 
 

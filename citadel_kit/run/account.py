@@ -153,7 +153,9 @@ class Account:
         try:
             self._journal.check_owner(self.name, self.mode)
             known = self._journal.prefixes()
-            self._lease = Lease(self.name, self.venues, now_ns, known=known, journal=self.journal_path)
+            self._lease = Lease(
+                self.name, self.venues, now_ns, known=known, journal=self.journal_path, keys=self._digests()
+            )
         except BaseException:
             self._journal.close()
             raise
@@ -217,6 +219,11 @@ class Account:
             self._brakes.rearm()
 
     # --- inside ---
+
+    def _digests(self) -> dict[str, str]:
+        """Of LIVE keys, by venue: under two names too, one engine trades with one."""
+        keys = {venue: k.keys if isinstance(k, Armed) else k for venue, k in self._keys.items()}
+        return {venue: k.account for venue, k in keys.items()} if self.mode == "LIVE" else {}
 
     async def _connect(self, venue: str, instrument: Instrument) -> None:
         self._brokers[venue] = broker = CcxtBroker(

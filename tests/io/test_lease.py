@@ -166,6 +166,19 @@ def test_a_file_that_is_replaced_while_it_is_locked_is_locked_anew(
     mine.release(NOW)
 
 
+def test_one_key_is_one_lease_whatever_the_names(tmp_path: Path) -> None:
+    first = Lease("a", ["v"], NOW, tmp_path, keys={"v": "0123abcd"})
+    with pytest.raises(LeaseHeld, match=rf"the key of account 'b' at v.*engine {first.prefix}"):
+        Lease("b", ["v"], NOW, tmp_path, keys={"v": "0123abcd"})
+    Lease("b", ["v"], NOW, tmp_path, keys={"v": "4567"}).release(NOW)
+    first.release(NOW)
+    second = Lease("b", ["v"], NOW, tmp_path, keys={"v": "0123abcd"})
+    assert first.prefix in second.prefixes  # its orders are ours
+    lease.key_path("0123abcd", "v", tmp_path).unlink()
+    assert not second.held
+    assert {lease.account_of(path) for path in tmp_path.glob("*.lease")} == {"a", "b"}
+
+
 @pytest.mark.parametrize(("account", "venue"), [("", "v"), ("a/b", "v"), ("a", "../v"), ("a.b", "v")])
 def test_names_that_can_be_no_file_are_refused(tmp_path: Path, account: str, venue: str) -> None:
     with pytest.raises(ConfigError):

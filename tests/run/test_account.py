@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from citadel_kit import clock
 from citadel_kit.errors import ConfigError, GateRefused, LeaseHeld
 from citadel_kit.exchange.local import LocalExchange
+from citadel_kit.io.keys import Keys
+from citadel_kit.io.lease import Lease
 from citadel_kit.run.account import Account
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.entry import drill
@@ -131,6 +136,17 @@ def test_an_account_serves_one_engine_and_the_second_leaves_the_first_alone(
     assert at_venue(exchange) == []
     with engine(exchange, account, "second"):
         pass
+
+
+def test_a_live_key_is_traded_by_one_engine_whatever_the_account_is_named(tmp_path: Path) -> None:
+    keys = Keys.of("binance", "a key", "a secret")
+    held = Lease("main", ["binance"], 1, keys={"binance": keys.account})
+    engine: Any = SimpleNamespace(block=lambda why: None)
+    outbox: Any = None
+    account = Account("other", {"binance": keys}, mode="LIVE", journal=tmp_path / "j.db")
+    with pytest.raises(LeaseHeld, match=rf"the key of account 'other' at binance.*{held.prefix}"):
+        asyncio.run(account.start(engine, outbox, lambda: None))
+    held.release(2)
 
 
 def test_what_is_not_ours_is_told_and_never_touched(exchange: LocalExchange, account: Account) -> None:
