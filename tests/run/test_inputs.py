@@ -241,7 +241,9 @@ def test_a_plan_of_an_earlier_run_is_an_input(tmp_path: Path) -> None:
     engine = quiet_engine(log)
     plan = position.configure(BTC, side=Side.BUY, stop_price=5_900_000, rests=True)
     family = OpenFamily("ab-p1", BTC.symbol, 1, 200 * BTC.lot, 6_000_000, json.dumps(plan._asdict()))
-    journal: Any = SimpleNamespace(open_families=lambda venue: [family])
+    journal: Any = SimpleNamespace(
+        open_families=lambda venue: [family], closed_by_hand=lambda venue, symbol: 0
+    )
     (found,), left = resume.open_plans(journal, BTC, iter(["r1"]), 5 * S)
     assert not left
     engine.timer(5 * S)
