@@ -98,7 +98,7 @@ def print_tapes() -> None:
             {venue: settings.fees(venue)}, config, mode="REPLAY", feed_shows_our_orders=False,
         )  # fmt: skip
         engine.opened(venue, tape.start_ns)
-        watch, shares, spreads, trips, updates, heard = engine._watch, [], [], 0, 0, 0
+        watch, shares, spreads, trips, updates, heard = engine.watch, [], [], 0, 0, 0
         for frame in tape.frames():
             before = watch.state.step
             engine.frame(frame.venue, frame.raw, frame.recv_ns)

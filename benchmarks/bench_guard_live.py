@@ -125,7 +125,7 @@ class Probe:
         self.watching = True
 
     def frame(self, venue: str, raw: bytes, recv_ns: int, symbol: str = "") -> None:
-        watch = self._engine._watch
+        watch = self._engine.watch
         before = watch._state.step
         self._frame(venue, raw, recv_ns, symbol)
         if self.watching and before < GuardStep.REDUCE <= watch._state.step:
@@ -172,7 +172,7 @@ def _rest(kit: HybridConnector, ids: list[str]) -> bool:
 
 
 def _step(kit: HybridConnector) -> int:
-    return kit._engine._watch._state.step
+    return kit._engine.watch._state.step
 
 
 def by_hand(kit: HybridConnector, probe: Probe, pipe: Connection) -> Trip | None:
@@ -184,7 +184,7 @@ def by_hand(kit: HybridConnector, probe: Probe, pipe: Connection) -> Trip | None
 
 def by_market(kit: HybridConnector, probe: Probe, pipe: Connection) -> Trip | None:
     probe.begin()
-    kit._call(lambda: _guard_by(kit._engine._watch, STRICT))
+    kit._call(lambda: _guard_by(kit._engine.watch, STRICT))
     probe.tripped.wait()
     pipe.send(("sent", probe.crc))
     return _finish(probe, pipe, pipe.recv(), probe.tripped_ns)

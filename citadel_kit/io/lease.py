@@ -90,7 +90,8 @@ class Lease:
         for said in before.values():
             self._check_journal(str(said.get("journal") or ""))
         self.previous = {venue: _holder(said) for venue, said in before.items()}
-        """By venue, and `key at VENUE`, the holder before us. Where its `ended_ns` is 0 it died: its orders may be at work."""
+        """By venue, and `key at VENUE`, the holder before us. Where its `ended_ns` is 0 it died: its orders
+        may be at work."""
         every = dict.fromkeys([*(prefix for said in before.values() for prefix in _prefixes(said)), *known])
         self.prefix = _new_prefix(every)
         """Of this engine. New with every lease: no client id ever comes twice."""

@@ -200,8 +200,10 @@ class Account:
 
     def perform(self) -> None:
         """Write down and send what the engine has decided, in its order; nothing before the start is over."""
-        for item in self._outbox.take() if self._settled else ():
-            self._sender.do(item)
+        if self._settled:
+            self._brakes.see(self._the_engine.watch.stands)
+            for item in self._outbox.take():
+                self._sender.do(item)
 
     def look(self) -> None:
         """Ten times a second: is anything to stop us?"""

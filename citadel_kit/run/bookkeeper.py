@@ -11,7 +11,7 @@ from math import isnan, nan
 from typing import NamedTuple
 
 from citadel_kit.io.journal import Journal
-from citadel_kit.run.outbox import NewParent, SendCommand
+from citadel_kit.run.outbox import Closing, NewParent, SendCommand
 from citadel_kit.run.parent import ParentOrder
 from citadel_kit.types import (
     FIRST_STOP_ID,
@@ -57,6 +57,11 @@ class Bookkeeper:
         self.journal.intent(order.parent_id, order.intent, order.instrument, options, now_ns, closes)
         if new.plan is not None:
             self.journal.exit_plan(order.parent_id, new.plan._asdict(), now_ns)
+
+    def closing(self, item: Closing, family: str, now_ns: int) -> None:
+        """`family`: of the plan's entry. Raises JournalError."""
+        prefix, _, parent_id = family.partition("-")
+        self.journal.exit_plan(parent_id, {**item.plan._asdict(), "cause": item.cause}, now_ns, prefix)
 
     def command(self, sent: SendCommand) -> None:
         """Raises JournalError."""

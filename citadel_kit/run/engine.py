@@ -88,7 +88,7 @@ class Engine:
             config=config.quotes,
         )
         self._venues = {i.venue: self._venue(i) for i in instruments}
-        self._watch = Watch(config.guard, self.instruments)
+        self.watch = Watch(config.guard, self.instruments)
         self._quote: GlobalQuote | None = None  # as of the last top, until the next input
         self._fees, self.blocked = fees, ""
         """Why the account opens no risk now, beside the guard; empty where it may."""
@@ -104,6 +104,7 @@ class Engine:
             start_exit=self._intake.start_exit,
             submit_slice=self._intake.submit_one,
             on_new=broker.new_parent,
+            on_closing=broker.closing,
         )
         self._intake.serve(self._executor)
         self._effects: list[tuple[str, Effect]] = []
@@ -136,19 +137,16 @@ class Engine:
         """To be called about ten times a second."""
         self.advance(now_ns)
         for venue, session in self.sessions.items():
-            if effects := session.on_timer(self.now_ns):
-                self._handle(venue, effects)
+            self._handle(venue, session.on_timer(self.now_ns))
         live = any(venue.feed.state == FeedState.LIVE for venue in self._venues.values())
-        if self._watch.on_timer(self.now_ns, live):
+        if self.watch.on_timer(self.now_ns, live):
             self._obey_guard()
         if self._executor.has_work:
             self._executor.on_timer(self.now_ns)
 
     def report(self, parent_id: str, report: OrderReport, now_ns: int, base_fee: int = 0) -> None:
-        """What a real account's broker says of an order; booked before it comes here.
-
-        `base_fee`: what the venue kept of a fill, in quantity units.
-        """
+        """What a real account's broker says of an order; booked before it comes here. `base_fee`: what the
+        venue kept of a fill, in quantity units."""
         self.advance(now_ns)
         self._executor.on_report(parent_id, report, self.now_ns, base_fee)
 
@@ -167,8 +165,7 @@ class Engine:
         """Ask the gate, then chase; the parent's id. Raises GateRefused, or ConfigError for a bad option.
 
         `options` are those of `chase.configure`, with `deadline_s` from now in place of `deadline_ns`, and
-        for an entry those of `run.options.plan_of`.
-        """
+        for an entry those of `run.options.plan_of`."""
         return self._intake.submit(intent, options)
 
     def on_signal(self, side: int) -> None:
@@ -194,19 +191,20 @@ class Engine:
     def cancel(self, parent_id: str) -> None:
         self._executor.cancel(parent_id, self.now_ns)
 
-    def kill(self) -> None:
-        """Trip the guard: no entry passes until `rearm`, and every working order is cancelled but the exits
-        of plans. Stops at the venue stay."""
-        self._watch.trip(self.now_ns)
+    def kill(self, step: guard.GuardStep = guard.GuardStep.REDUCE) -> None:
+        """Trip the guard: no entry passes until `rearm`, and every working order but the exits of plans is
+        cancelled. Stops at the venue stay; at FLATTEN plans close."""
+        self.watch.trip(self.now_ns, step)
         self._intake.verdict = None  # what the gate said before is no longer true
         self._executor.cancel_all(self.now_ns)
+        self._executor.on_guard(step, self.now_ns)
 
     def cancel_all(self) -> None:
         """Cancel every working order. Every one is tried; the first failure is raised after that."""
         self._executor.cancel_all(self.now_ns, exits_too=True)
 
     def rearm(self) -> None:
-        self._watch.rearm(self.now_ns)
+        self.watch.rearm(self.now_ns)
 
     def drain(self, seconds: float) -> None:
         """Let reports that are under way arrive, without a market: for closing down."""
@@ -246,7 +244,7 @@ class Engine:
             self.mode,
             self._quote or quotes.quote(now_ns),
             tuple(views),
-            self.blocked or self._watch.says,
+            self.blocked or self.watch.says,
             self._executor.orders.views(),
             self.state,
             quotes.opportunities(now_ns),
@@ -260,7 +258,7 @@ class Engine:
             mode=self.mode,
             quote=self._aggregator.quote(self.now_ns),
             venues=(self._view(self._venues[venue]),),
-            guard=self.blocked or self._watch.says,
+            guard=self.blocked or self.watch.says,
             orders=(),
             engine=self.state,
         )
@@ -325,7 +323,7 @@ class Engine:
         flow.on_top(now_ns, top)
         self._aggregator.update(venue, symbol, top, now_ns, book)
         self._quote = quote = self._aggregator.quote(now_ns)
-        if self._watch.on_book(venue, now_ns, quote, book):
+        if self.watch.on_book(venue, now_ns, quote, book):
             self._obey_guard()
         if self._executor.has_work:
             self._executor.on_top(venue, top, now_ns, book)
@@ -336,15 +334,15 @@ class Engine:
         if symbol != self.instruments[venue].symbol:
             return
         self._venues[venue].flow.lost(self.now_ns)
-        self._watch.lost(venue)
+        self.watch.lost(venue)
         self._broker.on_book_lost(venue, self.now_ns)
         self._executor.on_no_book(venue, self.now_ns)
 
     def _obey_guard(self) -> None:
         """PAUSE pulls entries, REDUCE and FLATTEN end them. What is open is for its exit plan to close."""
         self._intake.verdict = None
-        if self._watch.state.step >= guard.GuardStep.REDUCE:
+        if self.watch.state.step >= guard.GuardStep.REDUCE:
             self._executor.cancel_all(self.now_ns, entries_only=True)
-        elif self._watch.state.step == guard.GuardStep.PAUSE:
+        elif self.watch.state.step == guard.GuardStep.PAUSE:
             self._executor.hold_entries(self.now_ns)
-        self._executor.on_guard(self._watch.state.step, self.now_ns)
+        self._executor.on_guard(self.watch.state.step, self.now_ns)

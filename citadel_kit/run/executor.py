@@ -51,19 +51,20 @@ class SmartOrderExecutor:
         start_exit: StartExit | None = None,
         submit_slice: SubmitSlice | None = None,
         on_new: Callable[[ParentOrder, ExitConfig | None], None] = lambda order, plan: None,
+        on_closing: Callable[[str, ExitConfig, int], None] = lambda parent_id, plan, cause: None,
     ) -> None:
         """`may_go_on`: does the gate still allow this entry? Asked before each decision that could place.
 
         `shows_own`: do the books include our orders? Then their sizes are taken off what a chase follows.
         `start_exit`: submits an exit that a plan asks for, where the gate allows it; plans need it.
         `submit_slice`: the same of a slice, raising what the gate says; a TWAP needs it.
-        `on_new` hears of each parent before its first command.
+        `on_new` hears of each parent before its first command, `on_closing` of each cause of a plan.
         """
         self.ledger, self._shows_own = ledger, shows_own
         self._broker, self._on_fill, self._may_go_on = broker, on_fill, may_go_on
         self._allowance, self._on_new = allowance or Allowance(), on_new
         self.orders = Orders(ledger)
-        self._plans = Plans(start_exit, self.cancel, self._send_stop)
+        self._plans = Plans(start_exit, self.cancel, self._send_stop, on_closing)
         self.orders.follow(self._plans)
         self._twaps = Twaps(self.orders.twaps, submit_slice, self.cancel, self._plans.closing)
 

@@ -154,6 +154,9 @@ class _Noting(Outbox):
         self._note(NewParent(order, plan))
         self._broker.new_parent(order, plan)
 
+    def closing(self, parent_id: str, plan: ExitConfig, cause: int) -> None:
+        self._broker.closing(parent_id, plan, cause)  # follows from inputs and is no command
+
     def send(self, venue: str, parent_id: str, command: Command | StopCommand, now_ns: int) -> None:
         self._note(SendCommand(venue, parent_id, command, now_ns))
         self._broker.send(venue, parent_id, command, now_ns)

@@ -29,7 +29,15 @@ class SendCommand(NamedTuple):
     now_ns: int
 
 
-Item = NewParent | SendCommand
+class Closing(NamedTuple):
+    """A plan closes its position, for a cause that is to outlive the engine."""
+
+    parent_id: str
+    plan: ExitConfig
+    cause: int
+
+
+Item = NewParent | SendCommand | Closing
 
 
 class Outbox:
@@ -43,6 +51,9 @@ class Outbox:
 
     def new_parent(self, order: ParentOrder, plan: ExitConfig | None) -> None:
         self._items.append(NewParent(order, plan))
+
+    def closing(self, parent_id: str, plan: ExitConfig, cause: int) -> None:
+        self._items.append(Closing(parent_id, plan, cause))
 
     def send(self, venue: str, parent_id: str, command: Command | StopCommand, now_ns: int) -> None:
         self._items.append(SendCommand(venue, parent_id, command, now_ns))

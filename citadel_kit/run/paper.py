@@ -114,6 +114,9 @@ class PaperBroker:
     def new_parent(self, order: ParentOrder, plan: ExitConfig | None) -> None:
         """Nothing is kept of it: what a simulation does is for nobody to reconcile."""
 
+    def closing(self, parent_id: str, plan: ExitConfig, cause: int) -> None:
+        """Nor of this."""
+
     def send(self, venue: str, parent_id: str, command: Command | StopCommand, now_ns: int) -> None:
         """Raises ConfigError for a venue it was not given, and for a protective stop."""
         if isinstance(command, StopCommand):

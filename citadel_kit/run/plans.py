@@ -36,8 +36,11 @@ class Plans:
         start_exit: StartExit | None,
         cancel: Callable[[str, int], None],
         send_stop: Callable[[ParentOrder, Command | StopCommand, int], None],
+        on_closing: Callable[[str, ExitConfig, int], None] = lambda parent_id, plan, cause: None,
     ) -> None:
+        """`on_closing` hears of each new cause, before anything is done for it."""
         self._start_exit, self._cancel, self._send_stop = start_exit, cancel, send_stop
+        self._on_closing = on_closing
         self._plans: dict[str, Plan] = {}
         self.open: dict[str, Plan] = {}
         """Those whose position is not closed, or may yet come to be, and is no dust: what every top costs."""
@@ -143,6 +146,8 @@ class Plans:
     def _follow(self, plan: Plan, step: position.Step, now_ns: int) -> None:
         """Do what is decided until nothing more is. A deed may come back here: the state is kept before."""
         while True:
+            if step.state.cause != plan.state.cause:
+                self._on_closing(plan.entry.parent_id, plan.config, step.state.cause)
             plan.state, plan.said, plan.entry.shown = step.state, "", None
             if step.deed.kind == DeedKind.NONE:
                 break

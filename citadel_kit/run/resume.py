@@ -23,6 +23,8 @@ _FALLBACK_S: Final = 60
 class OpenPlan(NamedTuple):
     order: ParentOrder
     config: ExitConfig
+    cause: int
+    """For which it was closing; 0: it was not."""
     family: str
     now_ns: int
 
@@ -32,7 +34,7 @@ class OpenPlan(NamedTuple):
         if found is not None:
             o, now = found.order, self.now_ns
             stop = Stop(StopPhase.RESTING.value, FIRST_STOP_ID, o.qty, o.filled, 1, 0, 0, now, now, 0)
-        return position.resume(self.config, self.now_ns, held + stop.filled, 0, 0, 0, 0, stop)
+        return position.resume(self.config, self.now_ns, held + stop.filled, 0, 0, 0, self.cause, stop)
 
 
 class Left(NamedTuple):
@@ -82,13 +84,15 @@ def _open_plan(family: OpenFamily, instrument: Instrument, parent_id: str, now_n
         submitted_ns=now_ns,
         finished_ns=now_ns,
     )
-    return OpenPlan(order, _plan(family, instrument, side, now_ns), family.family, now_ns)
+    return OpenPlan(order, *_plan(family, instrument, side, now_ns), family.family, now_ns)
 
 
-def _plan(family: OpenFamily, instrument: Instrument, side: Side, now_ns: int) -> ExitConfig:
-    """The journal's, with the instrument's steps as they are today."""
+def _plan(family: OpenFamily, instrument: Instrument, side: Side, now_ns: int) -> tuple[ExitConfig, int]:
+    """The journal's, with the instrument's steps as they are today; and its cause."""
     if family.plan is None:
         until_ns = now_ns + _FALLBACK_S * SECOND
-        return position.configure(instrument, side=side, deadline_ns=until_ns, rests=False)
+        return position.configure(instrument, side=side, deadline_ns=until_ns, rests=False), 0
     steps = {"tick": instrument.tick, "lot": instrument.lot, "min_notional": instrument.min_notional}
-    return ExitConfig(**{**json.loads(family.plan), **steps})
+    plan = json.loads(family.plan)
+    cause = plan.pop("cause", 0)
+    return ExitConfig(**{**plan, **steps}), cause

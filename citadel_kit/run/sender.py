@@ -10,7 +10,7 @@ from citadel_kit import clock
 from citadel_kit.run.bookkeeper import Bookkeeper
 from citadel_kit.run.brakes import Brakes
 from citadel_kit.run.orders import Orders
-from citadel_kit.run.outbox import Item, NewParent, SendCommand
+from citadel_kit.run.outbox import Closing, Item, NewParent, SendCommand
 from citadel_kit.types import (
     FIRST_STOP_ID,
     Command,
@@ -52,6 +52,11 @@ class Sender:
     def do(self, item: Item) -> None:
         if isinstance(item, NewParent):
             self._begin(item)
+            return
+        if isinstance(item, Closing):
+            family = self.families.get(item.parent_id)
+            if family:
+                self._brakes.written(lambda: self._books.closing(item, family, clock.now_ns()))
             return
         command = item.command
         places = isinstance(command, StopCommand) or command.kind in (CommandKind.PLACE, CommandKind.AMEND)

@@ -44,6 +44,11 @@ class Watch:
         self._catch_up()
         return self._state
 
+    @property
+    def stands(self) -> tuple[int, int, str]:
+        """Step, cause, and both in words; what was put off changes none of them."""
+        return self._state.step, self._state.tripped, self.says
+
     def on_book(self, venue: str, now_ns: int, quote: GlobalQuote, book: BookReader) -> bool:
         """Of a crossed quote one side is wrong, and which is not known: it has no mid, only a distance."""
         read = self._depths.get(venue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from citadel_kit.micro import chase, position
+from citadel_kit.micro.guard import GuardStep
 from citadel_kit.run.parent import ParentOrder
 from citadel_kit.run.plans import Plans
 from citadel_kit.types import BookTop, Fill, Instrument, OrderIntent, Side
@@ -40,6 +41,16 @@ def entered(qty: int, base_fee: int) -> tuple[Plans, ParentOrder, list[tuple[int
     plans.on_parent(order, 1)
     plans.on_top("v", TOP, 1)
     return plans, order, exits
+
+
+def test_each_new_cause_is_told_before_anything_is_done_for_it() -> None:
+    plans, _, exits = entered(100, base_fee=0)
+    told: list[tuple[str, int, int]] = []
+    plans._on_closing = lambda parent_id, plan, cause: told.append((parent_id, cause, len(exits)))
+    plans.close("p1", 2)
+    plans.close("p1", 3)
+    plans.on_guard(GuardStep.FLATTEN.value, 4)
+    assert told == [("p1", position.Cause.HAND, 0), ("p1", position.Cause.GUARD, 1)]
 
 
 def closed_to_dust() -> tuple[Plans, ParentOrder, list[tuple[int, int]]]:

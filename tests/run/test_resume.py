@@ -16,8 +16,10 @@ from citadel_kit.exchange.build import instrument_for
 from citadel_kit.exchange.synthetic import SyntheticMarket
 from citadel_kit.io.journal import Journal, OpenFamily
 from citadel_kit.micro import position
+from citadel_kit.run.bookkeeper import Bookkeeper
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.entry import drill
+from citadel_kit.run.outbox import Closing
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.run.resume import Left, open_plans
 from citadel_kit.types import Command, CommandKind, Fill, Instrument, OrderIntent, Purpose, Side
@@ -113,3 +115,30 @@ def test_a_journal_serves_one_account_in_one_mode(tmp_path: Path) -> None:
         for account, mode in (("main", "LIVE"), ("main", "PAPER"), ("paper", "LIVE")):
             with pytest.raises(JournalError, match="belongs to account 'paper', PAPER"):
                 journal.check_owner(account, mode)
+
+
+def test_a_plan_that_was_closing_goes_on_closing_after_every_restart(tmp_path: Path) -> None:
+    """The cause is written under the entry's own name, whichever run it comes up in."""
+    config = position.configure(HAND_COIN, side=Side.BUY, stop_price=50, rests=True)
+    intent = OrderIntent(venue="v", symbol="A/B", side=Side.BUY, qty=10, forced=True)
+    fill = Fill(
+        venue="v", symbol="A/B", parent_id="p1", order_id=1, recv_ns=2, side=Side.BUY, price=100, qty=10,
+        maker=True, fee=0.0,
+    )  # fmt: skip
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start_run("ck000001", "main", "PAPER", 1)
+        journal.intent("p1", intent, HAND_COIN, {}, 1)
+        journal.exit_plan("p1", config._asdict(), 1)
+        journal.command("p1", Command(CommandKind.PLACE, 1, 1, 100, 10, 0), 1)
+        assert journal.fill(fill, 10)
+        (plan,), _ = open_plans(journal, HAND_COIN, iter(["r1"]), 5)
+        assert plan.state(None).cause == position.Cause.NONE
+        Bookkeeper(journal, lambda *_: None).closing(Closing("p1", config, 4), "ck000001-p1", 3)
+    with Journal(tmp_path / "j.db") as journal:
+        journal.start_run("ck000002", "main", "PAPER", 4)
+        (plan,), _ = open_plans(journal, HAND_COIN, iter(["r1"]), 5)
+        assert (plan.config, plan.state(None).cause) == (config, position.Cause.HAND)
+        Bookkeeper(journal, lambda *_: None).closing(Closing("r1", config, 6), plan.family, 5)
+    with Journal(tmp_path / "j.db") as journal:
+        (plan,), _ = open_plans(journal, HAND_COIN, iter(["r1"]), 5)
+        assert plan.state(None).cause == position.Cause.GUARD

@@ -97,9 +97,10 @@ class Journal:
             self._db.execute("INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._parents[self.prefix, parent_id] = (number, closes or f"{self.prefix}-{parent_id}")
 
-    def exit_plan(self, parent_id: str, plan: Mapping[str, object], now_ns: int) -> None:
-        """Of an entry, before its first command; a later one replaces it, and both are kept."""
-        row = (self.prefix, parent_id, now_ns, json.dumps(dict(plan), default=str))
+    def exit_plan(self, parent_id: str, plan: Mapping[str, object], now_ns: int, prefix: str = "") -> None:
+        """Of an entry, before its first command; a later one replaces it, and both are kept. `prefix`: of the
+        earlier run that the entry is of."""
+        row = (prefix or self.prefix, parent_id, now_ns, json.dumps(dict(plan), default=str))
         with self._write.rows():
             self._db.execute("INSERT INTO exit_plans VALUES (NULL, ?, ?, ?, ?)", row)
 
@@ -131,7 +132,8 @@ class Journal:
             self._db.execute("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def guard(self, kind: str, text: str, now_ns: int) -> None:
-        """A trip, a kill or an arming, before it takes effect. `kind`: `trip`, `kill`, `arm`, or another.
+        """A trip, a kill or an arming, before it takes effect. `kind`: `trip`, `flatten`, `calm`, `kill`,
+        `arm`, or another.
 
         It does not wait for the disk: nor may what a guard cancels.
         """
@@ -223,10 +225,10 @@ class Journal:
         """Of all runs, oldest first."""
         return tuple(row[0] for row in self._read("SELECT prefix FROM runs ORDER BY started_ns, prefix"))
 
-    def last_guard(self) -> tuple[str, str, int] | None:
-        """Kind, text and time of the newest `kill` or `arm`."""
-        newest = "SELECT kind, text, at_ns FROM events WHERE kind IN ('kill', 'arm') ORDER BY id DESC LIMIT 1"
-        rows = self._read(newest)
+    def last_guard(self, kind: str = "kill") -> tuple[str, str, int] | None:
+        """Kind, text and time of the newest of this kind, or of the `arm` that came after it."""
+        newest = "SELECT kind, text, at_ns FROM events WHERE kind IN (?, 'arm') ORDER BY id DESC LIMIT 1"
+        rows = self._read(newest, (kind,))
         return rows[0] if rows else None
 
     def own_orders(self, venue: str, since_ns: int, venue_order_ids: Iterable[str] = ()) -> list[OwnOrder]:
