@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from citadel_kit.errors import JournalError, LeaseHeld
+from citadel_kit.io.journal import queries
 from citadel_kit.io.journal.read import JournalReader
 from citadel_kit.io.journal.records import Booked, OpenFamily, OwnOrder
 from citadel_kit.io.journal.schema import connect, connect_readonly
@@ -125,7 +126,7 @@ class Journal:
         with self._write.durable(disk=places or kind == CommandKind.AMEND):
             if places:
                 order = (name, prefix, parent_id, command.order_id, family, number, *what)
-                self._db.execute(_NEW_ORDER, (*order, "sent", "", now_ns, now_ns))
+                self._db.execute(queries.NEW_ORDER, (*order, "sent", "", now_ns, now_ns))
             else:
                 self._db.execute("UPDATE orders SET last_ns = ? WHERE client_id = ?", (now_ns, name))
             row = (name, now_ns, kind, *what, stop_price)
@@ -173,7 +174,7 @@ class Journal:
                 "status": _STATUS.get(ReportKind(r.kind), ""),
                 "venue_id": venue_order_id,
             }
-            self._db.execute(_ON_REPORT, values)
+            self._db.execute(queries.ON_REPORT, values)
 
     def fill(
         self, fill: Fill, filled: int, trade_id: str = "", prefix: str = "", bid: int = 0, ask: int = 0
@@ -196,7 +197,7 @@ class Journal:
             row = (name, f.recv_ns, trade_id, f.price, f.qty, filled, f.maker, f.fee, f.base_fee, bid, ask)
             self._db.execute("INSERT INTO fills VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             values = {"name": name, "at": fill.recv_ns, "qty": fill.qty, "filled": filled}
-            self._db.execute(_ON_FILL, values)
+            self._db.execute(queries.ON_FILL, values)
         return True
 
     def found(
@@ -208,7 +209,7 @@ class Journal:
         at_ns = order.created_ns
         row = (name, prefix, parent_id, order_id, family, number, *what, "found", order.venue_order_id)
         with self._write.rows():
-            self._db.execute(_NEW_ORDER, (*row, at_ns, at_ns))
+            self._db.execute(queries.NEW_ORDER, (*row, at_ns, at_ns))
 
     def reconciliation(self, venue: str, settled: bool, detail: Mapping[str, object], now_ns: int) -> None:
         row = (now_ns, venue, settled, json.dumps(dict(detail), default=str))
@@ -233,19 +234,19 @@ class Journal:
 
     def own_orders(self, venue: str, since_ns: int, venue_order_ids: Iterable[str] = ()) -> list[OwnOrder]:
         """Orders that are not settled, those that anything was heard of since `since_ns`, and these."""
-        rows = self._read(_OWN, (since_ns, json.dumps(list(venue_order_ids)), venue))
+        rows = self._read(queries.OWN, (since_ns, json.dumps(list(venue_order_ids)), venue))
         fills: dict[str, list[Booked]] = {row[0]: [] for row in rows}
-        for name, *piece in self._read(_FILLS_OF, (json.dumps(list(fills)),)):
+        for name, *piece in self._read(queries.FILLS_OF, (json.dumps(list(fills)),)):
             fills[name].append(Booked(*piece))
         return [OwnOrder._make((*row, tuple(fills[row[0]]))) for row in rows]
 
     def open_families(self, venue: str) -> list[OpenFamily]:
         """Entries whose fills, with those of their stops and exits, don't add up to nothing; oldest first."""
-        return [OpenFamily(*row) for row in self._read(_OPEN, (venue,))]
+        return [OpenFamily(*row) for row in self._read(queries.OPEN, (venue,))]
 
     def closed_by_hand(self, venue: str, symbol: str) -> int:
         """Signed sum of what exits and reductions of no plan have filled, over all runs."""
-        return int(self._read(_BY_HAND, (venue, symbol))[0][0])
+        return int(self._read(queries.BY_HAND, (venue, symbol))[0][0])
 
     def check_owner(self, account: str, mode: str) -> None:
         """Raises JournalError where another account, or another mode of it, has written this journal."""
@@ -316,67 +317,3 @@ _STATUS: Final = {
     ReportKind.UNKNOWN: "unknown",
     ReportKind.STATE: "resting",
 }
-_NEW_ORDER: Final = (
-    "INSERT INTO orders (client_id, prefix, parent_id, order_id, family, instrument, side, price, qty, tif, "
-    "status, venue_order_id, placed_ns, last_ns, booked, claimed, done) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)"
-)
-# It is alive again where an amendment made an order larger that was full, and where a venue that was asked
-# says so, whatever was reported before: if that was wrong or late, the next reconciliation finds it gone. But
-# not where all of it is booked: then the answer is older than the fills.
-_ON_REPORT: Final = """
-UPDATE orders SET
-  claimed = max(claimed, :filled), last_ns = max(last_ns, :at),
-  price = CASE WHEN :price > 0 THEN :price ELSE price END,
-  qty = CASE WHEN :qty > 0 THEN :qty ELSE qty END,
-  status = CASE WHEN :status = '' OR (done AND NOT (
-    (:alive AND booked < CASE WHEN :qty > 0 THEN :qty ELSE qty END) OR (status = 'filled' AND :qty > booked)))
-    THEN status ELSE :status END,
-  done = CASE WHEN (:alive AND booked < CASE WHEN :qty > 0 THEN :qty ELSE qty END)
-    OR (status = 'filled' AND :qty > booked) THEN 0 ELSE max(done, :gone) END,
-  venue_order_id = CASE WHEN :venue_id <> '' THEN :venue_id ELSE venue_order_id END
-WHERE client_id = :name"""
-_ON_FILL: Final = """
-UPDATE orders SET
-  booked = booked + :qty, claimed = max(claimed, :filled), last_ns = max(last_ns, :at),
-  status = CASE WHEN booked + :qty >= qty THEN 'filled' WHEN done THEN status ELSE 'resting' END,
-  done = max(done, booked + :qty >= qty)
-WHERE client_id = :name"""
-_FILLS_OF: Final = """
-SELECT client_id, trade_id, qty, filled FROM fills
-WHERE client_id IN (SELECT value FROM json_each(?)) ORDER BY client_id, filled"""
-_OWN: Final = """
-WITH named AS (
-  SELECT client_id FROM orders WHERE done = 0 OR booked < claimed
-  UNION SELECT client_id FROM orders WHERE last_ns >= ?
-  UNION SELECT client_id FROM orders
-    WHERE venue_order_id <> '' AND venue_order_id IN (SELECT value FROM json_each(?))),
-wanted AS MATERIALIZED (
-  SELECT orders.*, symbol FROM named JOIN orders USING (client_id)
-  JOIN instruments ON instruments.id = orders.instrument WHERE venue = ?),
-nets AS MATERIALIZED (
-  SELECT family, sum(side * booked) AS net FROM orders
-  WHERE family IN (SELECT family FROM wanted) GROUP BY family)
-SELECT client_id, prefix, parent_id, order_id, symbol, side, price, qty, claimed, done, venue_order_id,
-  placed_ns, last_ns, family, net
-FROM wanted JOIN nets USING (family) ORDER BY placed_ns, client_id"""
-_OPEN: Final = """
-WITH booked AS (
-  SELECT orders.family AS family, symbol, orders.side AS side, f.price AS price, f.qty AS qty,
-    f.base_fee AS kept, f.id AS id
-  FROM fills f JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
-  WHERE venue = ?),
-entries AS (
-  SELECT prefix || '-' || parent_id AS family, side,
-    (SELECT plan FROM exit_plans e WHERE e.prefix = i.prefix AND e.parent_id = i.parent_id
-     ORDER BY e.id DESC LIMIT 1) AS plan
-  FROM intents i WHERE closes = '' AND purpose = 0)
-SELECT b.family, symbol, entries.side, sum(b.side * qty - kept) AS net,
-  sum(price * qty * (b.side = entries.side)) / sum(qty * (b.side = entries.side)), plan
-FROM booked b JOIN entries ON entries.family = b.family
-GROUP BY b.family HAVING net <> 0 ORDER BY min(b.id)"""
-_BY_HAND: Final = """
-SELECT coalesce(sum(orders.side * f.qty - f.base_fee), 0)
-FROM fills f JOIN orders USING (client_id) JOIN instruments ON instruments.id = orders.instrument
-JOIN intents i ON i.prefix = orders.prefix AND i.parent_id = orders.parent_id
-WHERE venue = ? AND symbol = ? AND closes = '' AND purpose <> 0"""
