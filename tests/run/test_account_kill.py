@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from account_crash import Engines, Judge, crash, market
+from account_crash import Engines, Judge, Report, crash, market
 from account_victim import Venue
 
 from citadel_kit.micro.matching import UNIT, OrderRequest, OrderType
 from citadel_kit.types import FIRST_STOP_ID, Side
 
-MOMENTS = 20
+MOMENTS, ROWS = 20, 4
 """`make crash` takes 200."""
 
 
@@ -23,10 +24,19 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_or_done_twice(engines: Engines, tmp_path: Path) -> None:
-    report = crash(engines, tmp_path, MOMENTS, seed=1)
-    assert report.starts > MOMENTS / 2
-    assert report.fills > MOMENTS / 2
+def test_nothing_is_lost_or_done_twice(tmp_path: Path) -> None:
+    """In rows beside each other, each with an exchange of its own: most of the time is waiting."""
+
+    def row(seed: int) -> Report:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        with Engines(folder / "state") as engines:
+            return crash(engines, folder, MOMENTS // ROWS, seed)
+
+    with ThreadPoolExecutor(ROWS) as pool:
+        reports = list(pool.map(row, range(1, ROWS + 1)))
+    assert sum(report.starts for report in reports) > MOMENTS / 2
+    assert sum(report.fills for report in reports) > MOMENTS / 2
 
 
 @pytest.mark.slow
