@@ -15,6 +15,14 @@ settings.register_profile("kit", deadline=None, derandomize=True)  # the same on
 settings.load_profile("kit")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leases and kill files of the tests are nobody else's, and those of others not theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CITADEL_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def interrupts() -> Iterator[None]:
     """A shell that runs us in the background has them ignored; some tests interrupt themselves."""

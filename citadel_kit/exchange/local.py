@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
@@ -45,6 +46,8 @@ class LocalExchange:
         latency: Latency | str = Latency(),  # noqa: B008
         **config: Any,
     ) -> None:
+        self.name = f"local-{secrets.token_hex(4)}"
+        """Its own: an account here has nothing to do with one at another, on whatever port."""
         one_way = Latency.parse(latency) if isinstance(latency, str) else latency
         self.config = ExchangeConfig(market=market, venues=venues, latency=one_way, **config)
         self.world = build_world(self.config, clock.now_ns(), clock.now_ns)

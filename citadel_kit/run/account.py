@@ -51,8 +51,8 @@ class AccountConfig(NamedTuple):
 class LocalVenues(Protocol):
     """What is asked of a local exchange."""
 
-    @property
-    def port(self) -> int: ...
+    name: str
+    """No other exchange ever has it."""
 
     def ccxt_config(self, venue: str) -> Mapping[str, Any]: ...
 
@@ -90,14 +90,14 @@ class Account:
     @classmethod
     def local(cls, exchange: LocalVenues, *, name: str = "", **more: Any) -> Account:
         """At a local exchange, with the key it hands out. Of its venues `binance` takes orders; the others
-        serve market data only. `name`: without one, of its port. `more`: as for the class.
+        serve market data only. `name`: without one, the exchange's. `more`: as for the class.
         """
         configs = {venue: exchange.ccxt_config(venue) for venue in ("binance",)}
         keys = {
             venue: Keys.of(venue, c["apiKey"], c["secret"], c.get("password", ""))
             for venue, c in configs.items()
         }
-        return cls(name or f"local-{exchange.port}", keys, mode="PAPER", at=configs, **more)
+        return cls(name or exchange.name, keys, mode="PAPER", at=configs, **more)
 
     @classmethod
     def live(

@@ -23,7 +23,7 @@ SYMBOL = "BTC/USDT"
 @pytest.mark.slow
 def test_it_runs_and_shows_what_it_says(tmp_path: Path) -> None:
     output = tmp_path / "paper.ipynb"
-    execute(NOTEBOOK, output, {"RUN_DIR": str(tmp_path), "SECONDS": 4.0}, progress=False)
+    execute(NOTEBOOK, output, {"RUN_DIR": str(tmp_path), "SECONDS": 3.0}, progress=False)
     told = printed(output)
     assert "closed at" in told
     assert "RequestTimeout" in told
