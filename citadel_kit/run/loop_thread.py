@@ -7,6 +7,7 @@ import concurrent.futures
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from citadel_kit.errors import EngineClosed
@@ -128,5 +129,6 @@ class LoopThread:
             for _ in range(3):
                 for task in asyncio.all_tasks(self._loop):
                     task.cancel()
-                self._loop.run_until_complete(asyncio.sleep(0))
+                with suppress(RuntimeError):  # stopped once more: whoever asked twice gets one end
+                    self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()

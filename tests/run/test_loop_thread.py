@@ -50,3 +50,17 @@ def test_a_shorter_time_is_left_alone_and_so_is_one_set_meanwhile(before: float,
     assert sys.getswitchinterval() == pytest.approx(meanwhile or before, abs=2e-6)
     ended(one)
     assert sys.getswitchinterval() == pytest.approx(meanwhile or before, abs=2e-6)
+
+
+def test_ended_twice_it_ends_once_and_closes_its_loop() -> None:
+    thread = LoopThread("twice")
+    thread.start()
+
+    def end_twice() -> None:
+        thread.end()
+        thread._loop.call_soon(thread.end)  # in the steps that are left after the first
+        thread._loop.call_soon(thread._loop.call_soon, thread.end)
+
+    thread.soon(end_twice)
+    assert thread.join(5)
+    assert thread._loop.is_closed()
