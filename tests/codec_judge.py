@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -12,7 +12,18 @@ import numpy as np
 from wire_frames import instruments
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import Ladder, apply_both, digits, parse_both, parse_sided, side, sums, text
+from citadel_kit.ladder import (
+    Ladder,
+    apply_both,
+    depth_event,
+    digits,
+    parse_both,
+    parse_sided,
+    side,
+    sums,
+    text,
+    warm_up,
+)
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -27,6 +38,7 @@ from citadel_kit.types import (
     Unknown,
 )
 from citadel_kit.venues import codec, kraken
+from citadel_kit.venues.binance import BinanceSpot
 from citadel_kit.venues.precision import Precision
 
 LEVELS: Final = "levels"
@@ -57,6 +69,11 @@ class Judge:
         self._instruments = instruments(wire)
         self._codec = codec(wire, self._instruments)
         self._symbols = {i.symbol for i in self._instruments}
+        self._whole = codec(wire, self._instruments)
+        self.usual = 0
+        """Depth events that were read without a JSON decoder."""
+        if isinstance(self._whole, BinanceSpot):
+            self._whole._depth_heads = ()
         self._ladders = Ladder(Side.BUY), Ladder(Side.SELL)
 
     def problem(self, raw: bytes) -> str:
@@ -100,11 +117,24 @@ class Judge:
             str(error).encode()
         else:
             self.events += len(events)
+            self._hold_usual(raw, events)
             for event in events:
                 check(event, self._symbols)
                 if isinstance(event, BookUpdate):
                     self._apply(event)
         self._read_instruments(raw)
+
+    def _hold_usual(self, raw: bytes, events: Sequence[Event]) -> None:
+        """What is read in one pass is what the JSON decoder reads."""
+        heads = self._codec._depth_heads if isinstance(self._codec, BinanceSpot) else ()
+        if not raw.startswith(heads) or heads == ():
+            return
+        try:
+            whole = self._whole.decode(raw, _RECV_NS)
+        except DecodeError:
+            whole = ()
+        _need(_plain(events) == _plain(whole), "a depth event that the JSON doesn't say")
+        self.usual += depth_event.read_event(raw, 8, 8) is not None
 
     def _read_instruments(self, raw: bytes) -> None:
         for instrument in self._instruments[:1]:
@@ -130,6 +160,10 @@ class Judge:
             _need(first == top == ladder.best(), "the best is not the best")
             sums(ladder.rows, _DEPTHS)
             digits(best)
+
+
+def _plain(events: Sequence[Event]) -> list[list[Any]]:
+    return [[m.tolist() if isinstance(m, np.ndarray) else m for m in one] for one in events]
 
 
 def check(event: Event, symbols: set[str]) -> None:
@@ -175,9 +209,8 @@ def _check_levels(levels: Levels, name: str) -> None:
 @contextmanager
 def twin_kernels() -> Iterator[None]:
     """Within it every call of a kernel runs compiled and as plain Python; Untrue where the two differ."""
-    before = dict(text.kernels), dict(side.kernels)
-    text.warm_up()
-    side.warm_up()
+    before = dict(text.kernels), dict(side.kernels), dict(depth_event.kernels)
+    warm_up()
     pairs: dict[str, Callable[..., Any]] = {
         name: _twin(name, text._COMPILED[name], text._SOURCES[name]) for name in text._SOURCES
     }
@@ -185,11 +218,13 @@ def twin_kernels() -> Iterator[None]:
     side.kernels.update(
         {name: _twin(name, side._COMPILED[name], side._SOURCES[name]) for name in side._SOURCES}
     )
+    depth_event.kernels["read"] = _twin("read", depth_event._COMPILED, depth_event._read)
     try:
         yield
     finally:
         text.kernels.update(before[0])
         side.kernels.update(before[1])
+        depth_event.kernels.update(before[2])
 
 
 def _twin(name: str, compiled: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,17 +6,21 @@ the way to a first price waits for a compiler; both give the same result.
 
 from __future__ import annotations
 
-from citadel_kit.ladder import side, text
-from citadel_kit.ladder.side import Ints, Ladder, apply_both, sums
+from citadel_kit.ladder import depth_event, side, text
+from citadel_kit.ladder.depth_event import STREAM, read_event
+from citadel_kit.ladder.side import Ints, Ladder, apply_both, depths, sums
 from citadel_kit.ladder.text import digits, parse_both, parse_sided
 
 __all__ = [
     "Ints",
     "Ladder",
+    "STREAM",
     "apply_both",
+    "depths",
     "digits",
     "parse_both",
     "parse_sided",
+    "read_event",
     "sums",
     "warm_up",
 ]
@@ -25,4 +29,5 @@ __all__ = [
 def warm_up() -> None:
     """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
     text.warm_up()
+    depth_event.warm_up()
     side.warm_up()

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_both
+from citadel_kit.ladder import STREAM, parse_both, read_event
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -107,6 +107,8 @@ class BinanceSpot:
         self.venue = venue
         self._instruments = {i.venue_symbol: i for i in instruments}
         self._only = instruments[0] if len(instruments) == 1 else None
+        self._depths = {b"%b%b@depth" % (STREAM, i.venue_symbol.lower().encode()): i for i in instruments}
+        self._depth_heads = tuple(self._depths)
 
     def subscribe(self, instruments: Sequence[Instrument], request_id: int) -> list[str]:
         params = [
@@ -128,15 +130,14 @@ class BinanceSpot:
 
     def decode(self, raw: bytes, recv_ns: int, symbol: str = "") -> Sequence[Event]:
         """See `Codec.decode`. A REST body names no symbol: it is `symbol`'s, or the only instrument's."""
+        if raw.startswith(self._depth_heads) and (update := self._usual_depth(raw, recv_ns)):
+            return (update,)
         channel = ""
         try:
             message = _decode(raw)
             data = message.data
             if data is not None:
                 channel = message.stream
-                instrument = self._instruments.get(data.s)
-                if instrument is not None and data.e == "depthUpdate":  # the hot one
-                    return (self._depth(instrument, data, recv_ns),)
                 return (self._event(channel, data, recv_ns),)
             if (message.event.e if message.event is not None else message.e) == _SHUTDOWN:
                 return (Shutdown(recv_ns, _SHUTDOWN),)
@@ -179,6 +180,19 @@ class BinanceSpot:
         if data.X != "MARKET":  # liquidations taken over by the insurance fund and the like: not in the book
             return Unknown(recv_ns, f"trade {data.X}")
         return self._trade(instrument, data, recv_ns)
+
+    def _usual_depth(self, raw: bytes, recv_ns: int) -> BookUpdate | None:
+        """What `_depth` makes of it, in half the time; None where it is not written as it usually is."""
+        instrument = self._only or self._depths[raw[: raw.index(b"@depth") + 6]]
+        read = read_event(raw, instrument.price_decimals, instrument.qty_decimals)
+        if read is None:
+            return None
+        event_ms, first, last, before, bids, asks = read
+        if not 0 <= first <= last:
+            return None
+        exch_ns = event_ms * _MILLISECOND
+        update = instrument.symbol, recv_ns, exch_ns, first, last, before, False, bids, asks, -1
+        return _new(BookUpdate, update)
 
     def _depth(self, instrument: Instrument, data: _Data, recv_ns: int) -> BookUpdate:
         first, last = data.U, data.u
