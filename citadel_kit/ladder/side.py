@@ -195,11 +195,18 @@ def sums(book: Levels, depths: tuple[int, int, int]) -> tuple[float, float, floa
     return float(first), float(second), float(total)
 
 
+def _depths(bids: Levels, asks: Levels, levels: int) -> tuple[int, int]:
+    """Quantity of the best levels of `Ladder.rows`, of each side."""
+    depths = levels, levels, levels
+    return int(sums(bids, depths)[2]), int(sums(asks, depths)[2])
+
+
 _SOURCES: Final[dict[str, Any]] = {
     "apply_one": _apply_one,
     "apply_both": _apply_both,
     "spread": _spread,
     "best": _best,
+    "depths": _depths,
 }
 # Without nogil: these take microseconds, and who lets the lock go may wait 5 ms to get it back.
 _COMPILED: Final[dict[str, Any]] = {name: numba.njit(cache=True)(source) for name, source in _SOURCES.items()}
@@ -213,6 +220,7 @@ def warm_up() -> None:
     _COMPILED["apply_both"](book, book, out[:1], out[:1], 0)
     _COMPILED["spread"](book, 1, out)
     _COMPILED["best"](out, 1, 1, out)
+    _COMPILED["depths"](book, book, 1)
     kernels.update(_COMPILED)
 
 
@@ -290,3 +298,9 @@ def apply_both(
     if said == NO_ROOM:
         return apply_both(bids, asks, new_bids, new_asks, depth)
     return bid, bid_qty, ask, ask_qty
+
+
+def depths(bids: Ladder, asks: Ladder, levels: int) -> tuple[int, int]:
+    """Quantity of the best `levels` of each side."""
+    bid_depth, ask_depth = kernels["depths"](bids.rows, asks.rows, levels)
+    return bid_depth, ask_depth

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NoReturn, Protocol
 
 from citadel_kit.errors import BookCorrupt, SequenceGap
-from citadel_kit.ladder import Ladder, apply_both
+from citadel_kit.ladder import Ladder, apply_both, depths
 from citadel_kit.types import BookTop, BookUpdate, Instrument, Levels, Link, Quote, Side
 
 CHECKS = ("checksums_right", "checksums_wrong", "crossed")
@@ -91,6 +91,10 @@ class Book:
     def levels(self, side: int, depth: int) -> Levels:
         """The best `depth` levels of a side, best first; a copy."""
         return (self.bids if side == Side.BUY else self.asks).levels(depth)
+
+    def depths(self, levels: int) -> tuple[int, int]:
+        """Quantity of the best `levels` of bids, and of asks."""
+        return depths(self.bids, self.asks, levels)
 
     def qty_at(self, side: int, price: int) -> int:
         return (self.bids if side == Side.BUY else self.asks).qty_at(price)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import nan
-from typing import Final
+from typing import Final, Protocol
 
 from citadel_kit.clock import SECOND
 from citadel_kit.micro import guard
 from citadel_kit.micro.flow import spread_bps
-from citadel_kit.types import BookReader, GlobalQuote, Instrument, Side
+from citadel_kit.types import BookTop, GlobalQuote, Instrument
 
 DEPTH_LEVELS: Final = 20
 """A side, whose quantity is the depth that the guard looks at."""
@@ -19,6 +19,14 @@ DEPTH_EVERY_NS: Final = SECOND
 
 _Seen = tuple[int, GlobalQuote, float]
 """Time, quote and depth of a sight that was put off."""
+
+
+class Depths(Protocol):
+    """What is looked at of a book."""
+
+    def top(self) -> BookTop: ...
+
+    def depths(self, levels: int) -> tuple[int, int]: ...
 
 
 class Watch:
@@ -49,7 +57,7 @@ class Watch:
         """Step, cause, and both in words; what was put off changes none of them."""
         return self._state.step, self._state.tripped, self.says
 
-    def on_book(self, venue: str, now_ns: int, quote: GlobalQuote, book: BookReader) -> bool:
+    def on_book(self, venue: str, now_ns: int, quote: GlobalQuote, book: Depths) -> bool:
         """Of a crossed quote one side is wrong, and which is not known: it has no mid, only a distance."""
         read = self._depths.get(venue)
         if read is None or now_ns - read[0] >= DEPTH_EVERY_NS:
@@ -118,9 +126,9 @@ class Watch:
             mid, spread, crossed = nan, nan, -spread
         return guard.Sight(now_ns, mid, spread, depth, crossed)
 
-    def _read_depth(self, venue: str, now_ns: int, book: BookReader) -> None:
+    def _read_depth(self, venue: str, now_ns: int, book: Depths) -> None:
         instrument, price = self._instruments[venue], book.top().bid
-        bids, asks = (int(book.levels(side, DEPTH_LEVELS)[:, 1].sum()) for side in (Side.BUY, Side.SELL))
+        bids, asks = book.depths(DEPTH_LEVELS)
         if price > 0:
             base = instrument.base_qty(price, bids), instrument.base_qty(price, asks)
             self._depths[venue] = (now_ns, *base)

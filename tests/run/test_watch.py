@@ -19,7 +19,7 @@ from citadel_kit.micro.limits import Limits
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.replay import ReplayDriver
 from citadel_kit.run.watch import DEPTH_EVERY_NS, DEPTH_LEVELS, Watch
-from citadel_kit.types import BookTop, GlobalQuote, Instrument, Levels, OrderIntent, Purpose, Side
+from citadel_kit.types import BookTop, GlobalQuote, Instrument, OrderIntent, Purpose, Side
 
 S = 1_000_000_000
 START = 1_700_000_000_000_000_000
@@ -46,12 +46,8 @@ class Flat(NamedTuple):
     def top(self) -> BookTop:
         return BookTop(0, 0, 0, 10_000, self.bid_qty, 10_001, self.ask_qty)
 
-    def levels(self, side: int, depth: int) -> Levels:
-        step, qty = (-1, self.bid_qty) if side == Side.BUY else (1, self.ask_qty)
-        return np.array([(10_000 + step * i, qty) for i in range(min(depth, self.count))], np.int64)
-
-    def qty_at(self, side: int, price: int) -> int:
-        return 0
+    def depths(self, levels: int) -> tuple[int, int]:
+        return self.bid_qty * min(levels, self.count), self.ask_qty * min(levels, self.count)
 
 
 def quote(bid: float = 100.0, ask: float = 100.1) -> GlobalQuote:
