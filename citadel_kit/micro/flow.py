@@ -8,7 +8,7 @@ until then it says NaN.
 from __future__ import annotations
 
 from math import isnan, nan
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import numba
 import numpy as np
@@ -129,17 +129,8 @@ class Reading(NamedTuple):
     volatility_bps: float
 
 
-Numbers = tuple[tuple[float, float, float], float, float, float, float]
-"""The members of a `Reading`."""
-BookNumbers = tuple[float, float, float, float, float, tuple[float, float, float], float]
-"""What one state of a book shows, in quote currency and base units; NaN where there is nothing.
-
-bid, ask, the quantity of both, spread in bps, imbalance over `DEPTHS`, microprice
-"""
-_NO_SPREADS: Final = (nan, nan, nan)
 _NO_TOP: Final = BookTop(0, 0, -1, 0, 0, 0, 0)
-_NO_NUMBERS: Final[BookNumbers] = (nan, nan, nan, nan, nan, _NO_SPREADS, nan)
-_NOTHING: Final[tuple[BookNumbers, Numbers]] = (_NO_NUMBERS, (_NO_SPREADS, nan, nan, nan, nan))
+_NOTHING: Final = [nan] * _PRICE
 _LIVE: Final = FeedState.LIVE
 """Looking a member of an enum up takes 0.1 µs."""
 
@@ -176,8 +167,8 @@ class Flow:
         out = windows.parts(self._block)[4]
         out[windows.BASE] = size / 10**i.qty_decimals
         out[_PRICE:] = 10**i.price_decimals, 10**i.qty_decimals, i.contract_size, float(i.inverse)
-        self._read_out, self._all_out = out[: windows.READ_SIZE], out[:_PRICE]
-        self._shown, self._numbers = _NO_TOP, _NO_NUMBERS
+        self._out = out[:_PRICE]
+        self._shown = _NO_TOP
         self._pending: BookTop | None = None
         """The newest top, until it is booked: `show` does that in one call with all else."""
         self._pending_ns = 0
@@ -203,10 +194,16 @@ class Flow:
         """As of now, which moves the windows on."""
         if self._pending is not None:
             self._book()
-        return Reading(*self._read(now_ns))
+        whole = windows.kernels["read"](self._block, now_ns)
+        low, middle, high, order_flow, signed, share, volatility, *_ = self._numbers(whole)
+        return Reading((low, middle, high), order_flow, signed, share, volatility)
 
-    def show(self, now_ns: int, book: Book) -> tuple[BookNumbers, Numbers]:
-        """What a LIVE book shows, looked at again only when it has changed; and what `read` gives."""
+    def show(self, now_ns: int, book: Book) -> list[float]:
+        """The windows, and what a LIVE book shows, which is looked at again only when it has changed.
+
+        The members of a `Reading`; one that means nothing; in quote currency and base units bid, ask, the
+        quantity of both, spread in bps, imbalance over `DEPTHS`, microprice. NaN where there is nothing.
+        """
         top = book.top()
         then_ns = -1
         if self._pending is top:
@@ -214,24 +211,16 @@ class Flow:
         elif self._pending is not None:
             self._book()
         if top is self._shown and then_ns < 0:
-            return self._numbers, self._read(now_ns)
-        whole = kernels["show"](self._block, now_ns, then_ns, book.bids.rows, book.asks.rows)
-        # fmt: off
-        (low, middle, high, order_flow, signed, share, volatility, _,
-         bid, ask, bid_qty, ask_qty, spread, one, five, ten, micro) = self._all_out.tolist()
-        # fmt: on
-        seen = bid, ask, bid_qty, ask_qty, spread, (one, five, ten), micro
-        numbers = (low, middle, high), order_flow, signed, share, volatility
-        if not whole:
-            seen, numbers = _one_nan(seen), _one_nan(numbers)
-        self._shown, self._numbers = top, seen
-        return seen, numbers
+            whole = windows.kernels["read"](self._block, now_ns) and top.bid > 0 and top.ask > 0
+        else:
+            whole = kernels["show"](self._block, now_ns, then_ns, book.bids.rows, book.asks.rows)
+            self._shown = top
+        return self._numbers(whole)
 
-    def _read(self, now_ns: int) -> Numbers:
-        whole = windows.kernels["read"](self._block, now_ns)
-        low, middle, high, order_flow, signed, share, volatility = self._read_out.tolist()
-        numbers = (low, middle, high), order_flow, signed, share, volatility
-        return numbers if whole else cast("Numbers", _one_nan(numbers))
+    def _numbers(self, whole: bool) -> list[float]:
+        """What the kernels wrote; unless that is `whole`, with one NaN for all, so that views are equal."""
+        numbers: list[float] = self._out.tolist()
+        return numbers if whole else [nan if isnan(number) else number for number in numbers]
 
     def _book(self) -> None:
         top, self._pending = self._pending, None
@@ -240,22 +229,17 @@ class Flow:
             windows.kernels["on_top"](self._block, self._pending_ns, bid, bid_qty, ask, ask_qty)
 
 
-def _one_nan(numbers: Any) -> Any:
-    """The same with one NaN for all, so that two views of the same state are equal."""
-    if isinstance(numbers, tuple):
-        return tuple([_one_nan(number) for number in numbers])
-    return nan if isnan(numbers) else numbers
-
-
 def venue_view(
     feed: BookFeed, flow: Flow, last_ns: int, now_ns: int, counts: dict[str, int], left_out: str
 ) -> VenueView:
     """The state of one book for the outside. `last_ns`: when the venue's last frame of any kind came."""
     state = feed.state
-    seen, (quantiles, order_flow, signed, share, volatility) = (
+    # fmt: off
+    (low, middle, high, order_flow, signed, share, volatility, _,
+     bid, ask, bid_qty, ask_qty, spread, one, five, ten, micro) = (
         flow.show(now_ns, feed.book) if state is _LIVE else _NOTHING
     )
-    bid, ask, bid_qty, ask_qty, spread, imbalances, micro = seen
+    # fmt: on
     return VenueView(  # by position: by name it takes a microsecond longer
         feed.instrument.venue,
         state,
@@ -267,10 +251,10 @@ def venue_view(
         bid_qty,
         ask_qty,
         spread,
-        imbalances,
+        (one, five, ten),
         micro,
         feed.counts_beside(counts),
-        quantiles,
+        (low, middle, high),
         order_flow,
         signed,
         share,
