@@ -73,6 +73,8 @@ class DataAggregator:
         """When it was made, and when it was last asked for; -1: not since the last input."""
         self._complete = False
         """Was every source in it? Then it stands and only its ages grow, as long as all are fresh."""
+        self.all_in_ns = -1
+        """When every instrument was last found to be in the quote; -1: not since the last input."""
         self._conversions: dict[str, Conversion] = {}
         self._sources: dict[tuple[str, str], Quoted | Conversion] = {}
         taker = {i.venue: _fee(fees, i.venue) for i in (*instruments, *conversions)}
@@ -83,8 +85,9 @@ class DataAggregator:
             rate = self._conversions.get(currencies(i.symbol)[1])
             self._add(Quoted(i, self._units, self.currency, rate, taker[i.venue], limits))
         self._quotes = [s for s in self._sources.values() if isinstance(s, Quoted) and self._counts(s)]
+        self._all_count = len(self._quotes) == len(instruments)
         self._rivals = self._seeks and len(self._quotes) > 1
-        alone = len(self._quotes) == 1 and self._quotes[0].at_home
+        alone = self._all_count and len(self._quotes) == 1 and self._quotes[0].at_home
         self._only = self._quotes[0] if alone else None
         for quoted in self._quotes:
             quoted.counted, quoted.sought = True, self._rivals
@@ -99,7 +102,7 @@ class DataAggregator:
         sources = self._of_venue.get(venue)
         if sources is None:
             raise KeyError(f"no venue {venue!r}; there are: {', '.join(self._of_venue)}")
-        self._asked_ns = -1
+        self._asked_ns = self.all_in_ns = -1
         for source in sources:
             source.heard_ns = now_ns
 
@@ -108,7 +111,8 @@ class DataAggregator:
     ) -> None:
         """A LIVE book's new top. `book` shows what lies behind it; it is read until the next `drop`."""
         source = self._sources.get((venue, symbol)) or self._source(venue, symbol)
-        self._latest, self._asked_ns = None, -1
+        self._latest = None
+        self._asked_ns = self.all_in_ns = -1
         source.heard_ns = now_ns
         if isinstance(source, Quoted):
             source.set(top, book)
@@ -121,7 +125,8 @@ class DataAggregator:
     def drop(self, venue: str, symbol: str, now_ns: int) -> None:
         """The book is not LIVE any more."""
         source = self._source(venue, symbol)
-        self._latest, self._asked_ns = None, -1
+        self._latest = None
+        self._asked_ns = self.all_in_ns = -1
         if isinstance(source, Conversion):
             source.set(None)
             self._converted(source, now_ns)
@@ -140,7 +145,7 @@ class DataAggregator:
             alone = self._alone(self._only, now_ns)
             if alone is not None:
                 self._latest, self._complete = alone, True
-                self._latest_ns = self._asked_ns = now_ns
+                self._latest_ns = self._asked_ns = self.all_in_ns = now_ns
                 return alone
         together: list[Quoted] = []
         for source in self._quotes:
@@ -164,6 +169,7 @@ class DataAggregator:
             )
         self._latest, self._complete = latest, complete
         self._latest_ns = self._asked_ns = now_ns
+        self.all_in_ns = now_ns if complete and self._all_count else -1
         return latest
 
     def opportunities(self, now_ns: int) -> tuple[Opportunity, ...]:
@@ -175,8 +181,6 @@ class DataAggregator:
     def left_out(self, venue: str, symbol: str, now_ns: int) -> str:
         """Why this instrument is not in the common quote, and what would bring it in; empty where it is."""
         source = self._sources.get((venue, symbol)) or self._source(venue, symbol)
-        if source.counted and self._complete and now_ns == self._asked_ns:
-            return ""
         if isinstance(source, Quoted) and source.counted and source.comparable(now_ns):
             return ""
         if isinstance(source, Quoted) and source.instrument.inverse:

@@ -6,7 +6,7 @@ and performs what `take_effects()` returns. The same inputs in the same order gi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import nan
 from typing import Any
@@ -33,7 +33,7 @@ from citadel_kit.run.orders import Orders
 from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.paper import PaperBroker
 from citadel_kit.run.parent import ParentOrder
-from citadel_kit.run.parts import EngineConfig, VenueParts, not_live, offer, sessions
+from citadel_kit.run.parts import EngineConfig, VenueParts, any_live, not_live, offer, sessions
 from citadel_kit.run.watch import Watch
 from citadel_kit.settings import Fees
 from citadel_kit.types import (
@@ -137,9 +137,9 @@ class Engine:
         """To be called about ten times a second."""
         self.advance(now_ns)
         for venue, session in self.sessions.items():
-            self._handle(venue, session.on_timer(self.now_ns))
-        live = any(venue.feed.state == FeedState.LIVE for venue in self._venues.values())
-        if self.watch.on_timer(self.now_ns, live):
+            if effects := session.on_timer(self.now_ns):
+                self._handle(venue, effects)
+        if self.watch.on_timer(self.now_ns, any_live(self._venues.values())):
             self._obey_guard()
         if self._executor.has_work:
             self._executor.on_timer(self.now_ns)
@@ -221,8 +221,7 @@ class Engine:
 
     @property
     def live(self) -> bool:
-        """Are all books LIVE?"""
-        return all(f.state == FeedState.LIVE for s in self.sessions.values() for f in s.feeds.values())
+        return not not_live(self.sessions)
 
     def not_live(self) -> dict[str, str]:
         """State of each book that is not LIVE, and why, by venue and symbol."""
@@ -235,15 +234,14 @@ class Engine:
 
     def snapshot(self) -> MicroSnapshot:
         """Plain, immutable data as of now."""
-        now_ns, quotes, views = self.now_ns, self._aggregator, []
-        for venue in self._venues.values():  # no comprehension: it costs a call
-            views.append(self._view(venue))
+        now_ns, quotes = self.now_ns, self._aggregator
+        quote = self._quote or quotes.quote(now_ns)
         return MicroSnapshot(  # by position: by name it takes longer
             now_ns,
             self.symbol,
             self.mode,
-            self._quote or quotes.quote(now_ns),
-            tuple(views),
+            quote,
+            self._views(self._venues.values()),
             self.blocked or self.watch.says,
             self._executor.orders.views(),
             self.state,
@@ -257,7 +255,7 @@ class Engine:
             symbol=self.symbol,
             mode=self.mode,
             quote=self._aggregator.quote(self.now_ns),
-            venues=(self._view(self._venues[venue]),),
+            venues=self._views([self._venues[venue]]),
             guard=self.blocked or self.watch.says,
             orders=(),
             engine=self.state,
@@ -282,10 +280,14 @@ class Engine:
         feed = session.feeds[instrument.symbol]
         return VenueParts(instrument, session, feed, feed.book, Flow(instrument, self._config.flow))
 
-    def _view(self, venue: VenueParts) -> VenueView:
-        instrument, session, feed, _, flow = venue
-        left_out = self._aggregator.left_out(instrument.venue, instrument.symbol, self.now_ns)
-        return venue_view(feed, flow, session.last_ns, self.now_ns, session.counts, left_out)
+    def _views(self, venues: Iterable[VenueParts]) -> tuple[VenueView, ...]:
+        """To be called behind `quote`, which finds out who is left out of it."""
+        quotes, now_ns, left_out, views = self._aggregator, self.now_ns, "", []
+        for instrument, session, feed, _, flow in venues:  # no comprehension: it costs a call
+            if quotes.all_in_ns != now_ns:
+                left_out = quotes.left_out(instrument.venue, instrument.symbol, now_ns)
+            views.append(venue_view(feed, flow, session.last_ns, now_ns, session.counts, left_out))
+        return tuple(views)
 
     # --- the order of events ------------------------------------------------------------------
 

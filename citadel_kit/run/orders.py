@@ -100,6 +100,8 @@ class Orders:
 
     def views(self) -> tuple[OrderView, ...]:
         """All of this run, oldest first; those of slices come after what they are slices of."""
+        if not (self._all or self.twaps):
+            return ()
         own = [view(order, self._plans.says(name)) for name, order in self._all.items()]
         return (*[as_view(twap) for twap in self.twaps.values()], *own) if self.twaps else tuple(own)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -18,6 +18,7 @@ from citadel_kit.micro.session import Session, SessionConfig
 from citadel_kit.settings import Fees
 from citadel_kit.types import Codec, FeedState, Instrument, Side
 
+_LIVE: Final = FeedState.LIVE  # to look a member up takes 0.1 µs
 NEVER_NS: Final = 1 << 62
 DEEP: Final = 50
 """Levels that routing looks at."""
@@ -58,6 +59,13 @@ def sessions(
         codec.venue: Session(codec, [i, *(c for c in conversions if c.venue == i.venue)], config)
         for codec, i in feeds
     }
+
+
+def any_live(venues: Iterable[VenueParts]) -> bool:
+    for venue in venues:  # noqa: SIM110 - a generator takes half a microsecond
+        if venue.feed.state is _LIVE:
+            return True
+    return False
 
 
 def not_live(sessions: Mapping[str, Session]) -> dict[str, str]:
