@@ -27,6 +27,7 @@ _NOTHING: Final = (-1, 0, 0, 0, 0, 0)
 _SHORT: Final = 18
 """Any number of so many digits is below 62 bits."""
 _TENS: Final = np.array([10**n for n in range(_SHORT + 1)], np.int64)
+_INT64: Final = np.dtype(np.int64)
 _LATEST_MS: Final = 9_000_000_000_000
 _QUOTE, _COMMA, _DOT, _COLON, _AT, _OPEN, _CLOSE, _END = 34, 44, 46, 58, 64, 91, 93, 125  # " , . : @ [ ] }
 
@@ -176,7 +177,7 @@ def read_event(
 ) -> tuple[int, int, int, int, Levels, Levels] | None:
     """`E`, `U`, `u`, `pu`, bids and asks of a depth event, -1 for an id that is missing; None where it is
     written in any other way, or is none. `raw` starts with `STREAM`."""
-    out = np.empty((len(raw) // 10, 2), np.int64)  # `["1","1"],` takes ten
+    out = np.empty((len(raw) // 10, 2), _INT64)  # `["1","1"],` takes ten
     behind_asks, behind_bids, event_ms, first, last, before = kernels["read"](
         raw, price_decimals, qty_decimals, out
     )
