@@ -7,6 +7,7 @@ the way to a first price waits for a compiler; both give the same result.
 from __future__ import annotations
 
 from citadel_kit.ladder import depth_event, side, text
+from citadel_kit.ladder.compiled import entry
 from citadel_kit.ladder.depth_event import STREAM, read_event
 from citadel_kit.ladder.side import Ints, Ladder, apply_both, depths, sums
 from citadel_kit.ladder.text import digits, parse_both, parse_sided
@@ -18,6 +19,7 @@ __all__ = [
     "apply_both",
     "depths",
     "digits",
+    "entry",
     "parse_both",
     "parse_sided",
     "read_event",

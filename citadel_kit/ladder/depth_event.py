@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numba.extending import register_jitable
 
+from citadel_kit.ladder.compiled import entry
 from citadel_kit.types import Levels
 
 Read = tuple[int, int, int, int, int, int]
@@ -168,8 +169,7 @@ kernels: Final[dict[str, Any]] = {"read": _read}
 
 
 def warm_up() -> None:
-    _COMPILED(STREAM + b"}}", 0, 0, np.zeros((1, 2), np.int64))
-    kernels["read"] = _COMPILED
+    kernels["read"] = entry(_COMPILED, STREAM + b"}}", 0, 0, np.zeros((1, 2), np.int64))
 
 
 def read_event(

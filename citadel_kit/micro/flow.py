@@ -16,7 +16,7 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from citadel_kit.errors import ConfigError
-from citadel_kit.ladder import sums
+from citadel_kit.ladder import entry, sums
 from citadel_kit.micro import windows
 from citadel_kit.micro.book import Book
 from citadel_kit.micro.feed import BookFeed
@@ -102,8 +102,7 @@ def warm_up() -> None:
     """Compile this module's kernel and those of the windows, or load them, and use them from now on."""
     windows.warm_up()
     rows = np.zeros((1, 2), np.int64)
-    _COMPILED(windows.block_of(windows.Shape(2, 1, 2, 1, 2, 1)), 1, -1, rows, rows)
-    kernels["show"] = _COMPILED
+    kernels["show"] = entry(_COMPILED, windows.block_of(windows.Shape(2, 1, 2, 1, 2, 1)), 1, -1, rows, rows)
 
 
 class FlowConfig(NamedTuple):

@@ -184,7 +184,7 @@ class Session:
     def on_timer(self, now_ns: int) -> list[Effect]:
         """To be called about ten times a second: judges silence, pings, asks again for lost snapshots."""
         out: list[Effect] = []
-        if not self._open or (now_ns < self._quiet_ns and self._all_live()):
+        if not self._open or self.is_quiet(now_ns):
             return out
         self._judge_silence(now_ns, out)
         self._judge_stretch(now_ns)
@@ -199,6 +199,10 @@ class Session:
         return out
 
     # --- facts ------------------------------------------------------------------
+
+    def is_quiet(self, now_ns: int) -> bool:
+        """Is every book LIVE, and nothing for the timer to find?"""
+        return now_ns < self._quiet_ns and self._open and self._all_live()
 
     def stale_after_ns(self) -> int:
         """Silence beyond which a LIVE book is STALE, by the rhythm of the heartbeat."""

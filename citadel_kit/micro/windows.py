@@ -18,6 +18,7 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from citadel_kit.ladder import entry
 from citadel_kit.types import Side
 
 Ints = NDArray[np.int64]
@@ -287,7 +288,6 @@ def block_of(shape: Shape) -> Ints:
 def warm_up() -> None:
     """Compile the kernels, or load them from the cache, and use them from now on. May take some seconds."""
     block = block_of(Shape(2, 1, 2, 1, 2, 1))
-    _COMPILED["on_top"](block, 1, 1, 1, 2, 1)
-    _COMPILED["on_trade"](block, 2, 1, 1)
-    _COMPILED["read"](block, 3)
-    kernels.update(_COMPILED)
+    kernels["on_top"] = entry(_COMPILED["on_top"], block, 1, 1, 1, 2, 1)
+    kernels["on_trade"] = entry(_COMPILED["on_trade"], block, 2, 1, 1)
+    kernels["read"] = entry(_COMPILED["read"], block, 3)

@@ -14,18 +14,11 @@ from typing import Any
 from citadel_kit.clock import SECOND
 from citadel_kit.micro import guard
 from citadel_kit.micro.aggregator import DataAggregator
-from citadel_kit.micro.flow import Flow, venue_view
+from citadel_kit.micro.flow import venue_view
 from citadel_kit.micro.ledger import Ledger
 from citadel_kit.micro.position import ExitConfig, PlanState
 from citadel_kit.micro.routing import Route, best_venue
-from citadel_kit.micro.session import (
-    Connect,
-    Effect,
-    FetchSnapshot,
-    Send,
-    StateChanged,
-    TopChanged,
-)
+from citadel_kit.micro.session import Connect, Effect, FetchSnapshot, Send, StateChanged, TopChanged
 from citadel_kit.run.allowance import Allowance
 from citadel_kit.run.executor import SmartOrderExecutor
 from citadel_kit.run.intake import Intake
@@ -33,7 +26,15 @@ from citadel_kit.run.orders import Orders
 from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.paper import PaperBroker
 from citadel_kit.run.parent import ParentOrder
-from citadel_kit.run.parts import EngineConfig, VenueParts, any_live, not_live, offer, sessions
+from citadel_kit.run.parts import (
+    EngineConfig,
+    VenueParts,
+    any_live,
+    not_live,
+    offer,
+    sessions,
+    venue_parts,
+)
 from citadel_kit.run.watch import Watch
 from citadel_kit.settings import Fees
 from citadel_kit.types import (
@@ -78,7 +79,7 @@ class Engine:
         self.symbol = feeds[0][1].symbol
         self.fills: list[Fill] = []
         self.sessions = sessions(feeds, conversions, config.session, replayed=mode == "REPLAY")
-        self._config, self._broker = config, broker
+        self._broker = broker
         instruments = list(self.instruments.values())
         self._aggregator = DataAggregator(
             instruments,
@@ -87,7 +88,7 @@ class Engine:
             unverified=[codec.venue for codec, _ in feeds if not codec.verified],
             config=config.quotes,
         )
-        self._venues = {i.venue: self._venue(i) for i in instruments}
+        self._venues = {i.venue: venue_parts(i, self.sessions[i.venue], config.flow) for i in instruments}
         self.watch = Watch(config.guard, self.instruments)
         self._quote: GlobalQuote | None = None  # as of the last top, until the next input
         self._fees, self.blocked = fees, ""
@@ -136,10 +137,12 @@ class Engine:
     def timer(self, now_ns: int) -> None:
         """To be called about ten times a second."""
         self.advance(now_ns)
+        quiet = True
         for venue, session in self.sessions.items():
-            if effects := session.on_timer(self.now_ns):
-                self._handle(venue, effects)
-        if self.watch.on_timer(self.now_ns, any_live(self._venues.values())):
+            if not session.is_quiet(self.now_ns):
+                self._handle(venue, session.on_timer(self.now_ns))
+                quiet = False
+        if self.watch.on_timer(self.now_ns, quiet or any_live(self._venues.values())):
             self._obey_guard()
         if self._executor.has_work:
             self._executor.on_timer(self.now_ns)
@@ -274,11 +277,6 @@ class Engine:
         """NaN where the global quote is missing or crossed."""
         quote = self._aggregator.quote(self.now_ns)
         return nan if quote.crossed else quote.mid
-
-    def _venue(self, instrument: Instrument) -> VenueParts:
-        session = self.sessions[instrument.venue]
-        feed = session.feeds[instrument.symbol]
-        return VenueParts(instrument, session, feed, feed.book, Flow(instrument, self._config.flow))
 
     def _views(self, venues: Iterable[VenueParts]) -> tuple[VenueView, ...]:
         """To be called behind `quote`, which finds out who is left out of it."""

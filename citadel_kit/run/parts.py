@@ -61,6 +61,11 @@ def sessions(
     }
 
 
+def venue_parts(instrument: Instrument, session: Session, config: FlowConfig) -> VenueParts:
+    feed = session.feeds[instrument.symbol]
+    return VenueParts(instrument, session, feed, feed.book, Flow(instrument, config))
+
+
 def any_live(venues: Iterable[VenueParts]) -> bool:
     for venue in venues:  # noqa: SIM110 - a generator takes half a microsecond
         if venue.feed.state is _LIVE:
