@@ -71,9 +71,10 @@ class Judge:
         self._symbols = {i.symbol for i in self._instruments}
         self._whole = codec(wire, self._instruments)
         self.usual = 0
-        """Depth events that were read without a JSON decoder."""
+        """Depth events that the codec read without its JSON decoder."""
         if isinstance(self._whole, BinanceSpot):
             self._whole._depth_heads = ()
+            self._codec._usual_depth = self._counted(self._codec._usual_depth)
         self._ladders = Ladder(Side.BUY), Ladder(Side.SELL)
 
     def problem(self, raw: bytes) -> str:
@@ -134,7 +135,14 @@ class Judge:
         except DecodeError:
             whole = ()
         _need(_plain(events) == _plain(whole), "a depth event that the JSON doesn't say")
-        self.usual += depth_event.read_event(raw, 8, 8) is not None
+
+    def _counted(self, usual_depth: Callable[[bytes, int], BookUpdate | None]) -> Any:
+        def counted(raw: bytes, recv_ns: int) -> BookUpdate | None:
+            update = usual_depth(raw, recv_ns)
+            self.usual += update is not None
+            return update
+
+        return counted
 
     def _read_instruments(self, raw: bytes) -> None:
         for instrument in self._instruments[:1]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from codec_judge import Judge, twin_kernels
 from mutations import mutated
@@ -14,6 +17,7 @@ from wire_frames import instruments
 from citadel_kit import settings
 from citadel_kit.io.tape import TapeFile
 from citadel_kit.ladder import depth_event, read_event
+from citadel_kit.types import Unknown
 from citadel_kit.venues import codec
 
 HEAD = b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate"'
@@ -44,9 +48,8 @@ def test_what_the_venue_writes_is_read() -> None:
         (b',"E":5', b""),  # missing
         (b',"s":"BTCUSDT"', b""),
         (b',"a":[]', b""),
-        (b',"E":5', b',"E":5,"E":5'),  # twice
-        (b'"a":[]', b'"a":[],"a":[]'),
-        (b'"s":"BTCUSDT"', b'"s":"BTCUSDT","s":"BTCUSDT"'),
+        (b'"a":[]', b'"pu":1,"a":[],"pu":1'),  # twice
+        (b'"b":', b'"a":[],"b":'),  # asks before bids
         (b'"E":5', b'"X":5'),  # another member
         (b'"u":9', b'"uu":9'),
         (b'"E":5', b'"E": 5'),  # a space
@@ -80,6 +83,28 @@ def test_what_the_venue_writes_is_read() -> None:
 def test_what_is_written_in_another_way_is_left_alone(there: bytes, instead: bytes) -> None:
     assert SPOT.count(there) >= 1
     assert read_event(SPOT.replace(there, instead, 1), 2, 1) is None
+
+
+def test_a_member_that_comes_twice_is_left_alone() -> None:
+    for raw in (SPOT, USDM):
+        for member in re.findall(rb',("(?:E|T|s|U|u|pu|b|a)":(?:\d+|"[A-Z]+"|\[.*?\](?=,"|})))', raw):
+            assert read_event(raw.replace(b"}}", b"," + member + b"}}"), 2, 8) is None
+            assert read_event(raw.replace(member, member + b"," + member), 2, 8) is None
+
+
+def test_more_levels_than_there_is_room_for_are_left_alone() -> None:
+    for rows, first in ((2, 2), (1, -1), (0, -1)):
+        out = np.full((rows + 1, 2), 7)[:rows]
+        assert depth_event.kernels["read"](SPOT, 2, 1, out)[0] == first
+    assert depth_event.kernels["read"](SPOT, -1, 1, np.zeros((9, 2), np.int64))[0] == -1
+
+
+@pytest.mark.parametrize("venue_symbol", ["btcusdt", "BtcUsdt", "BTCUSDT\u212a"])
+def test_a_symbol_in_small_letters_gets_no_book_of_another(venue_symbol: str) -> None:
+    """As with the JSON decoder: the frame's symbol is none of ours."""
+    instrument = replace(instruments("binance")[0], venue_symbol=venue_symbol)
+    (event,) = codec("binance", [instrument]).decode(SPOT, 3)
+    assert isinstance(event, Unknown)
 
 
 def test_every_cut_is_left_alone() -> None:

@@ -26,17 +26,30 @@ def kernels(request: pytest.FixtureRequest) -> None:
         ladder.warm_up()
 
 
+levels = st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**12)), max_size=30)
+
+
 def sums(fast: ladder.Ladder, depths: tuple[int, int, int]) -> list[float]:
     return list(ladder.sums(fast.rows, depths))
+
+
+@given(levels, levels, levels, st.integers(0, 40))
+def test_the_depth_is_the_sum_of_the_best_levels(
+    first: list[tuple[int, int]], second: list[tuple[int, int]], third: list[tuple[int, int]], depth: int
+) -> None:
+    sides = ladder.Ladder(Side.BUY), ladder.Ladder(Side.SELL)
+    for bids, asks in ((first, second), (second, third), (third, first)):
+        for one, rows in zip(sides, (bids, asks), strict=True):
+            one.apply(np.array(rows, np.int64).reshape(-1, 2))
+            if rows:
+                one.apply(np.array([(rows[0][0], 0)]))  # leaves a hole
+        assert ladder.depths(*sides, depth) == tuple(one.levels(depth)[:, 1].sum() for one in sides)
 
 
 def wire(units: int, decimals: int, padding: int) -> str:
     """An integer as a venue writes it, with trailing zeros."""
     written = f"{Decimal(units).scaleb(-decimals):f}"
     return (written if "." in written else written + ".0") + "0" * padding
-
-
-levels = st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**12)), max_size=30)
 
 
 @given(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from citadel_kit.ladder import depth_event, side, text
 from citadel_kit.ladder.compiled import entry
-from citadel_kit.ladder.depth_event import STREAM, read_event
+from citadel_kit.ladder.depth_event import LATEST_MS, STREAM, read_event
 from citadel_kit.ladder.side import Ints, Ladder, apply_both, depths, sums
 from citadel_kit.ladder.text import digits, parse_both, parse_sided
 
 __all__ = [
+    "LATEST_MS",
     "Ints",
     "Ladder",
     "STREAM",

@@ -195,10 +195,19 @@ def sums(book: Levels, depths: tuple[int, int, int]) -> tuple[float, float, floa
     return float(first), float(second), float(total)
 
 
+@register_jitable
+def _depth(book: Levels, levels: int) -> int:
+    """Quantity of the best levels of `Ladder.rows`."""
+    row, total = book[0, _SIZE], 0
+    while row > 0 and levels > 0:
+        total += book[row, 1]
+        levels -= book[row, 1] != 0
+        row -= 1
+    return total
+
+
 def _depths(bids: Levels, asks: Levels, levels: int) -> tuple[int, int]:
-    """Quantity of the best levels of `Ladder.rows`, of each side."""
-    depths = levels, levels, levels
-    return int(sums(bids, depths)[2]), int(sums(asks, depths)[2])
+    return _depth(bids, levels), _depth(asks, levels)
 
 
 _SOURCES: Final[dict[str, Any]] = {
@@ -303,4 +312,4 @@ def apply_both(
 def depths(bids: Ladder, asks: Ladder, levels: int) -> tuple[int, int]:
     """Quantity of the best `levels` of each side."""
     bid_depth, ask_depth = kernels["depths"](bids.rows, asks.rows, levels)
-    return bid_depth, ask_depth
+    return int(bid_depth), int(ask_depth)

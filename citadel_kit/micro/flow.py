@@ -49,7 +49,7 @@ def microprice(bid: float, bid_qty: float, ask: float, ask_qty: float) -> float:
     return (bid * ask_qty + ask * bid_qty) / total if total > 0 else nan
 
 
-# Behind what `windows.read` writes to its block: what the book shows, as `BookNumbers` lists it, and scales
+# Behind what `windows.read` writes to its block: what the book shows, as `Flow.show` lists it, and scales
 # that make floats of its integers (INVERSE: 1 of an inverse contract, else 0).
 _SEEN: Final = windows.BASE + 1
 _PRICE, _QTY, _SIZE, _INVERSE = range(_SEEN + 9, _SEEN + 13)

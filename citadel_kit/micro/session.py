@@ -202,7 +202,7 @@ class Session:
 
     def is_quiet(self, now_ns: int) -> bool:
         """Is every book LIVE, and nothing for the timer to find?"""
-        return now_ns < self._quiet_ns and self._open and self._all_live()
+        return now_ns < self._quiet_ns and self._all_live()
 
     def stale_after_ns(self) -> int:
         """Silence beyond which a LIVE book is STALE, by the rhythm of the heartbeat."""

@@ -69,7 +69,6 @@ FLOW: Final = 3
 SIGNED: Final = 4
 SHARE: Final = 5
 VOLATILITY: Final = 6
-READ_SIZE: Final = 7
 BASE: Final = 7
 """What a unit of a sum is in base units."""
 OUT_SIZE: Final = 21

@@ -224,6 +224,7 @@ class Engine:
 
     @property
     def live(self) -> bool:
+        """Is every book LIVE?"""
         return not not_live(self.sessions)
 
     def not_live(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import STREAM, parse_both, read_event
+from citadel_kit.ladder import LATEST_MS, STREAM, parse_both, read_event
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -40,7 +40,7 @@ _EMPTY: Final = msgspec.Raw(b"")
 _new: Final = tuple.__new__  # what a NamedTuple's own calls, in half the time
 _NEXT, _OLD, _GAP = Link.NEXT, Link.OLD, Link.GAP  # to look a member up takes 0.1 µs
 
-_Millis = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]
+_Millis = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
 _Id = Annotated[int, msgspec.Meta(ge=-1, le=1 << 62)]
 
 
@@ -107,7 +107,11 @@ class BinanceSpot:
         self.venue = venue
         self._instruments = {i.venue_symbol: i for i in instruments}
         self._only = instruments[0] if len(instruments) == 1 else None
-        self._depths = {b"%b%b@depth" % (STREAM, i.venue_symbol.lower().encode()): i for i in instruments}
+        self._depths = {
+            b"%b%b@depth" % (STREAM, i.venue_symbol.lower().encode()): i
+            for i in instruments
+            if i.venue_symbol.isascii() and i.venue_symbol == i.venue_symbol.upper()  # as the venue writes it
+        }
         self._depth_heads = tuple(self._depths)
 
     def subscribe(self, instruments: Sequence[Instrument], request_id: int) -> list[str]:
@@ -183,7 +187,7 @@ class BinanceSpot:
 
     def _usual_depth(self, raw: bytes, recv_ns: int) -> BookUpdate | None:
         """What `_depth` makes of it, in half the time; None where it is not written as it usually is."""
-        instrument = self._only or self._depths[raw[: raw.index(b"@depth") + 6]]
+        instrument = self._only or self._depths[raw[: raw.index(b"@depth") + len(b"@depth")]]
         read = read_event(raw, instrument.price_decimals, instrument.qty_decimals)
         if read is None:
             return None

@@ -136,6 +136,43 @@ def test_the_only_venue_is_quoted_as_one_of_many(moments: list[tuple[int, Any, A
         now += step
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["home", "abroad", "gate", "inverse", "rate"]),
+            st.sampled_from(["update", "empty", "heard", "drop", "wait"]),
+            st.integers(0, 40),
+        ),
+        max_size=25,
+    ),
+    st.sets(st.sampled_from(["abroad", "gate", "inverse"])),
+)
+def test_all_are_in_the_quote_where_nobody_is_left_out(steps: list[Any], others: set[str]) -> None:
+    symbols = {"home": "BTC/USD", "abroad": "BTC/USDT", "gate": "BTC/USD", "inverse": "BTC/USD:BTC"}
+    places = [instrument(venue, symbols[venue]) for venue in ("home", *sorted(others))]
+    config = QuoteConfig(max_silence_ns=60, max_age_ns=90, conversion_max_age_ns=80, min_notional=0.0)
+    aggregator = DataAggregator(
+        places, conversions=[instrument("rate", "USDT/USD")], unverified=["gate"], config=config
+    )
+    known, now = {i.venue: i.symbol for i in places} | {"rate": "USDT/USD"}, NOW
+    for venue, what, passed in steps:
+        if venue not in known:
+            continue
+        if what == "update":
+            aggregator.update(venue, known[venue], top(100, 101, recv_ns=now), now)
+        elif what == "empty":
+            aggregator.update(venue, known[venue], top(0, 0, 0, 0, recv_ns=now), now)
+        elif what == "heard":
+            aggregator.heard(venue, now)
+        elif what == "drop":
+            aggregator.drop(venue, known[venue], now)
+        else:
+            now += passed
+        aggregator.quote(now)
+        left_out = [aggregator.left_out(i.venue, i.symbol, now) for i in places]
+        assert (aggregator.all_in_ns == now) == (not any(left_out)), left_out
+
+
 def check_side(
     rows: list[tuple[Fraction, Fraction, str]], price: float, qty: float, venue: str, best: Any
 ) -> None:

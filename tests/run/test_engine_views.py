@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from citadel_kit.exchange.synthetic import SyntheticMarket
+from citadel_kit.micro.guard import GuardConfig
 from citadel_kit.micro.session import SessionConfig
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.replay import ReplayDriver
@@ -28,6 +29,22 @@ def test_a_snapshot_shows_the_flow_of_every_live_venue() -> None:
             assert 0 < venue.spread_quantiles[0] <= venue.spread_quantiles[1] <= venue.spread_quantiles[2]
             assert venue.left_out == ""
         assert kit.snapshot().quote.currency == "USDT"
+
+
+def test_the_guard_hears_that_no_book_is_live() -> None:
+    with HybridConnector(ReplayDriver(market())) as kit:
+        kit.wait_live()
+        engine, halt_ns = kit._engine, GuardConfig().halt_ns
+        now_ns = engine.now_ns
+        engine.timer(now_ns + 1)
+        for venue in engine.sessions:
+            assert engine.snapshot().guard == "ok"
+            engine.closed(venue, now_ns + 2, "cut", 0.0)
+        engine.timer(now_ns + 3)
+        engine.timer(now_ns + 2 + halt_ns)
+        assert engine.snapshot().guard == "ok"
+        engine.timer(now_ns + 3 + halt_ns)
+        assert "no LIVE book" in engine.snapshot().guard
 
 
 def test_a_book_that_is_not_live_shows_no_flow_and_is_left_out() -> None:
