@@ -49,11 +49,11 @@ class CandleError(DataError):
 
 
 class TapeError(DataError):
-    """A tape can't be read at `line` of `path`."""
+    """A tape can't be read at `line` of `path`; line 0: not at all."""
 
     def __init__(self, path: str, line: int, problem: str) -> None:
         self.path, self.line, self.problem = path, line, problem
-        super().__init__(f"tape {path}, line {line}: {problem}")
+        super().__init__(f"tape {path}{f', line {line}' if line else ''}: {problem}")
 
 
 class JournalError(DataError):
@@ -77,7 +77,7 @@ class DecodeError(WireError):
 
     def __init__(self, venue: str, channel: str, raw: bytes, problem: str) -> None:
         self.venue, self.channel, self.raw, self.problem = venue, channel, bytes(raw[:200]), problem
-        super().__init__(f"{venue} {channel}: {problem}: {self.raw!r}")
+        super().__init__(f"{venue} {channel}".rstrip() + f": {problem}: {self.raw!r}")
 
 
 class SequenceGap(WireError):

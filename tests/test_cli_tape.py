@@ -143,6 +143,27 @@ def test_tops_say_where_the_book_was_lost(tmp_path: Path) -> None:
     assert done.stderr.startswith("citadel: not LIVE: frame 3: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (
+            ("--venue", "binance", "--symbol", "ETH/USDT"),
+            "no book of ETHUSDT was found. Named there: BTCUSDT",
+        ),
+        (("--venue", "bybit", "--symbol", "BTC/USDT"), "no frame is of bybit's wire form"),
+        ((*OF, "--price-decimals", "0", "--qty-decimals", "0"), "more decimals than the instrument"),
+    ],
+)
+def test_tops_of_a_book_that_was_never_live_are_an_error(
+    tmp_path: Path, tape: Path, words: tuple[str, ...], problem: str
+) -> None:
+    done = citadel("tape", "tops", tape, *words, "--out", tmp_path / "tops.parquet")
+    assert (done.returncode, one_line(done.stderr), done.stdout) == (1, True, ""), done.stderr
+    assert "never LIVE" in done.stderr
+    assert problem in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [tape.name]
+
+
 def test_an_empty_side_is_nan(tmp_path: Path) -> None:
     gone = depth(102, 102, [("60000.00", "0"), ("59999.99", "0")])
     tape = write(tmp_path / "x.tape.gz", [SNAPSHOT, depth(101, 101), gone])
@@ -244,6 +265,19 @@ def test_record_stops_after_the_seconds_it_was_given(tmp_path: Path) -> None:
         said, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert len(list(TapeFile(said.strip()))) == ALL
+
+
+@pytest.mark.parametrize("fault", ["no snapshot", "nothing comes"])
+def test_a_recording_without_a_book_says_why_and_fails(tmp_path: Path, fault: str) -> None:
+    with LocalVenue(scripts=[FRAMES if fault == "no snapshot" else []]) as venue:
+        venue.status["/api/v3/depth"] = 404
+        with recording(venue, tmp_path / "out", "--seconds", 4) as process:
+            _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    reason = "404" if fault == "no snapshot" else "SYNCING (waiting for the first update)"
+    assert reason in errors.splitlines()[-2], errors
+    assert errors.splitlines()[-1].startswith("citadel: never LIVE, so no book can be had: binance BTC/USDT ")
+    assert reason in errors.splitlines()[-1]
 
 
 def test_what_is_not_reachable_is_one_line_within_ten_seconds(tmp_path: Path) -> None:

@@ -33,13 +33,16 @@ def record(
     ] = None,
     qty_decimals: Annotated[int | None, typer.Option(min=0, max=18, help="The same.")] = None,
     stream_url: Annotated[str, typer.Option(help="Of one venue, instead of its own address.")] = "",
-    rest_url: Annotated[str, typer.Option(help="The same for REST: scheme and host.")] = "",
+    rest_url: Annotated[
+        str, typer.Option(help="The same for REST: all that stands before the venue's own path.")
+    ] = "",
 ) -> None:
     """Record public market data: books, trades, quotes, and the book snapshots that go with them.
 
     One connection and one row of .tape.gz files for each instrument at each venue. Every file stands on its
     own: it is of one connection, and begins with a book snapshot. After a kill all but the last second can be
-    read. Books that have a gap are fetched anew, lost connections opened again.
+    read. Books that have a gap are fetched anew, lost connections opened again. Exit status 1 if the book of
+    any instrument was never LIVE: then no book can be had from its files, and the reason is said.
     """
     from citadel_kit.run.record import RecordConfig, Recording
     from citadel_kit.run.record import record as run
@@ -60,6 +63,11 @@ def record(
         pass
     finally:
         progress.end()
+    bookless = [recording for recording in recordings if not recording.lived]
+    for recording in bookless:
+        print(f"citadel: never LIVE, so no book can be had: {recording.trouble()}", file=sys.stderr)
+    if bookless:
+        raise typer.Exit(1)
 
 
 def _address(venue: str, stream_url: str, rest_url: str) -> Endpoints:
@@ -134,4 +142,7 @@ class _Progress:
         again = sum(max(0, r.connections - 1) for r in self._recordings)
         seconds = (clock.now_ns() - self._began_ns) / clock.SECOND
         text = f"{seconds:,.0f} s: {frames:,} frames, {size / 2**20:,.2f} MB"
-        return text + (f", {again} reconnects" if again else "")
+        troubles = [trouble for r in self._recordings if (trouble := r.trouble())]
+        text += f", {again} reconnects" if again else ""
+        more = f" and {len(troubles) - 2} more" if len(troubles) > 2 else ""
+        return text + (f"; not LIVE: {', '.join(troubles[:2])}{more}" if troubles else "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from citadel_kit.errors import ConfigError
+from citadel_kit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from citadel_kit.run.verify import TapeReport
@@ -98,7 +98,8 @@ def tops(
     """Best bid and ask after each book frame that was applied while the book was LIVE, one row each.
 
     Columns: recv_ns, exch_ns, seq (integers; seq −1 where the venue numbers nothing), bid, bid_qty, ask,
-    ask_qty (floats, in the wire's units; NaN where a side is empty). A REST snapshot is no row.
+    ask_qty (floats, in the wire's units; NaN where a side is empty). A REST snapshot is no row. Without a
+    row nothing is written, and the exit status is 1; what kept the book from being LIVE in between is said.
     """
     from citadel_kit.io.tape import TapeFile
     from citadel_kit.io.tops import TopsWriter
@@ -110,6 +111,8 @@ def tops(
     instrument = find_instrument(tape, venue, symbol, price_decimals, qty_decimals)
     with TopsWriter(out, instrument, contract_size) as writer:
         report = replay(tape, instrument, writer.write)
+        if not writer.rows:  # no file is written
+            raise DataError(f"{file}: the book of {symbol} was never LIVE: {'; '.join(report.problems)}")
     print(f"{writer.rows:,} rows of {report.book_frames:,} book frames in {out}")
     for problem in report.problems:
         print(f"citadel: not LIVE: {problem}", file=sys.stderr)

@@ -22,8 +22,16 @@ from citadel_kit.io.reach import REACH_S
 from citadel_kit.io.recorder import Recorder
 from citadel_kit.io.rest import fetch_snapshot
 from citadel_kit.io.stream import PONG, Received, Stream, StreamConfig, connect
-from citadel_kit.micro.session import Connect, Effect, FetchSnapshot, Send, Session, SessionConfig
-from citadel_kit.types import Instrument
+from citadel_kit.micro.session import (
+    Connect,
+    Effect,
+    FetchSnapshot,
+    Send,
+    Session,
+    SessionConfig,
+    StateChanged,
+)
+from citadel_kit.types import FeedState, Instrument
 from citadel_kit.venues import Endpoints, codec
 
 TICK_S: Final = 0.1
@@ -59,6 +67,10 @@ class Recording:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.instrument, self.connections = instrument, 0
+        self.lived = False
+        """Was its book ever LIVE? If not, no book can be had from its files."""
+        self._problem = ""
+        """Why the book, or the last connection, was given up; empty once it was LIVE again."""
         self.config = config or RecordConfig()
         name = instrument.symbol.replace("/", "-").replace(":", "_")
         self.recorder = Recorder(folder, f"{instrument.venue}_{name}")
@@ -70,6 +82,14 @@ class Recording:
         self._bodies: deque[Received] = deque()
         """REST snapshots that wait for their place among the frames."""
         self._wait_ns = self._flushed_ns = self._pinged_ns = 0
+
+    def trouble(self) -> str:
+        """The state of its book, and why; empty while it is LIVE."""
+        feed = self.session.feeds[self.instrument.symbol]
+        if feed.state == FeedState.LIVE:
+            return ""
+        why = self._problem or feed.reason
+        return f"{self.instrument.venue} {self.instrument.symbol} {feed.state.name} ({why})"
 
     async def run(self) -> None:
         """Until cancelled. Raises VenueUnreachable if the first connection can't be opened, and DataError."""
@@ -149,7 +169,9 @@ class Recording:
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
-            if isinstance(effect, Connect):
+            if isinstance(effect, StateChanged):
+                self._note(effect)
+            elif isinstance(effect, Connect):
                 self._wait_ns = max(self._wait_ns, effect.delay_ns)
                 if self._stream is not None:
                     self._stream.drop(effect.reason)
@@ -158,6 +180,12 @@ class Recording:
                 self._fetching = asyncio.create_task(self._fetch(self._at.rest + effect.path))
             elif isinstance(effect, Send) and self._stream is not None:
                 self._stream.send(effect.text)
+
+    def _note(self, change: StateChanged) -> None:
+        if change.state == FeedState.LIVE:
+            self.lived, self._problem = True, ""
+        elif change.state != FeedState.SYNCING:  # which says only that it goes on
+            self._problem = change.reason
 
     def _closed(self, reason: str) -> None:
         self._snapshots_before(clock.now_ns())

@@ -134,6 +134,10 @@ def replay(tape: TapeFile, instrument: Instrument, on_top: OnTop | None = None) 
     report = player.report(tape.cut_off)
     if not report.book_frames:
         problem = nothing_of(instrument.venue_symbol, named(raw for _, raw in tape))
+        if report.refused:
+            problem = f"{report.refused} subscriptions were refused, and {problem}"
+        elif report.unknown + report.malformed == report.frames:
+            problem = f"no frame is of {instrument.venue}'s wire form: is the tape another venue's?"
         report = dataclasses.replace(report, problems=(problem, *report.problems))
     return report
 

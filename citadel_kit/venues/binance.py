@@ -28,6 +28,7 @@ from citadel_kit.types import (
     Unknown,
     to_units,
 )
+from citadel_kit.venues.channel import channel_in
 
 STREAM_URL: Final = "wss://stream.binance.com:9443/stream"
 REST_URL: Final = "https://api.binance.com"
@@ -152,7 +153,7 @@ class BinanceSpot:
                 problem = bytes(message.error).decode()
                 return (Ack(recv_ns, -1 if message.id is None else message.id, not problem, problem),)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise DecodeError(self.venue, channel, raw, str(error)) from None
+            raise DecodeError(self.venue, channel or channel_in(raw), raw, str(error)) from None
         return (Unknown(recv_ns, channel or "unnamed"),)
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:

@@ -28,6 +28,7 @@ from citadel_kit.types import (
     Unknown,
     to_units,
 )
+from citadel_kit.venues.channel import channel_in
 
 SPOT_STREAM_URL: Final = "wss://stream.bybit.com/v5/public/spot"
 LINEAR_STREAM_URL: Final = "wss://stream.bybit.com/v5/public/linear"
@@ -126,7 +127,7 @@ class Bybit:
                 return self._push(message, recv_ns)
             return (_answer(message, recv_ns),)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise DecodeError(self.venue, topic, raw, str(error)) from None
+            raise DecodeError(self.venue, topic or channel_in(raw), raw, str(error)) from None
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
         """`u` counts a topic's messages. A lower one is no old news: the count starts anew at a restart."""

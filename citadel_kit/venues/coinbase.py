@@ -28,6 +28,7 @@ from citadel_kit.types import (
     Unknown,
     to_units,
 )
+from citadel_kit.venues.channel import channel_in
 from citadel_kit.venues.iso8601 import iso_ns
 
 ADVANCED_STREAM_URL: Final = "wss://advanced-trade-ws.coinbase.com"
@@ -177,7 +178,7 @@ class CoinbaseAdvanced(_Coinbase):
             channel = message.channel
             events = self._events(message, recv_ns)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise DecodeError(self.venue, channel, raw, str(error)) from None
+            raise DecodeError(self.venue, channel or channel_in(raw), raw, str(error)) from None
         if message.sequence_num < 0:
             return events
         return (ConnectionSeq(recv_ns, message.sequence_num), *events)
@@ -250,7 +251,7 @@ class CoinbaseExchange(_Coinbase):
             kind = message.type
             return (self._event(message, recv_ns),)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise DecodeError(self.venue, kind, raw, str(error)) from None
+            raise DecodeError(self.venue, kind or channel_in(raw), raw, str(error)) from None
 
     def _event(self, message: _Flat, recv_ns: int) -> Event:
         kind = message.type

@@ -29,6 +29,7 @@ from citadel_kit.types import (
     Unknown,
     to_units,
 )
+from citadel_kit.venues.channel import channel_in
 from citadel_kit.venues.iso8601 import iso_ns
 
 STREAM_URL: Final = "wss://ws.kraken.com/v2"
@@ -146,7 +147,7 @@ class Kraken:
                 return (Unknown(recv_ns, channel),)
             return (_answer(message, recv_ns),)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise DecodeError(self.venue, channel, raw, str(error)) from None
+            raise DecodeError(self.venue, channel or channel_in(raw), raw, str(error)) from None
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
         """Kraken numbers nothing: the checksum is what tells a hole."""

@@ -29,6 +29,7 @@ from citadel_kit.types import (
     Unknown,
     to_units,
 )
+from citadel_kit.venues.channel import channel_in
 
 STREAM_URL: Final = "wss://ws.okx.com:443/ws/v5/public"
 """The documentation writes port 8443; 443 serves the same, passes more firewalls, and is ccxt.pro's."""
@@ -132,7 +133,7 @@ class Okx:
                 return (Unknown(recv_ns, "unnamed"),)
             return self._push(message, message.arg, recv_ns)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise DecodeError(self.venue, channel, raw, str(error)) from None
+            raise DecodeError(self.venue, channel or channel_in(raw), raw, str(error)) from None
 
     def link(self, book_seq: int, just_synced: bool, update: BookUpdate) -> Link:
         """Each update names the one before it. A lower number is no old news: a maintenance resets them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,19 @@ def test_what_is_no_message_raises_with_the_facts(wire: str, raw: bytes) -> None
         codec(wire, instruments(wire)).decode(raw, 7)
     assert (caught.value.venue, caught.value.raw) == (wire, raw[:200])
     assert caught.value.problem
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_frame_that_is_cut_off_still_names_its_channel(wire: str) -> None:
+    for raw in FRAMES[wire]:
+        if b'"lastUpdateId"' in raw:  # the body of a REST answer is of none
+            continue
+        cut = raw[: len(raw) * 2 // 3]
+        with pytest.raises(DecodeError) as caught:
+            codec(wire, instruments(wire)).decode(cut, 7)
+        named = caught.value.channel.encode()
+        assert (named and named in cut) or not re.search(rb'"(stream|channel|topic|type)":"[^"]*"', cut), raw
+        assert str(caught.value).startswith(f"{wire} {named.decode()}".rstrip() + ": ")
 
 
 PRICES = {
