@@ -133,13 +133,16 @@ def replay(tape: TapeFile, instrument: Instrument, on_top: OnTop | None = None) 
         raise TapeError(str(tape.path), 1, "no frame in it")
     report = player.report(tape.cut_off)
     if not report.book_frames:
-        problem = nothing_of(instrument.venue_symbol, named(raw for _, raw in tape))
-        if report.refused:
-            problem = f"{report.refused} subscriptions were refused, and {problem}"
-        elif report.unknown + report.malformed == report.frames:
-            problem = f"no frame is of {instrument.venue}'s wire form: is the tape another venue's?"
+        problem = _no_book(tape, instrument, report)
         report = dataclasses.replace(report, problems=(problem, *report.problems))
     return report
+
+
+def _no_book(tape: TapeFile, instrument: Instrument, report: TapeReport) -> str:
+    if not report.refused and report.unknown + report.malformed == report.frames:
+        return f"no frame is of {instrument.venue}'s wire form: is the tape another venue's?"
+    problem = nothing_of(instrument.venue_symbol, named(raw for _, raw in tape))
+    return f"{report.refused} subscriptions were refused, and {problem}" if report.refused else problem
 
 
 def _stated(tape: TapeFile, symbol: str) -> Instrument | None:

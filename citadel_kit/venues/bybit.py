@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_both
+from citadel_kit.ladder import LATEST_MS, parse_both
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -40,7 +40,7 @@ _TOPICS_PER_REQUEST: Final = 10
 _MILLISECOND: Final = 1_000_000
 _EMPTY: Final = msgspec.Raw(b"")
 
-_Millis = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]
+_Millis = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
 _UpdateId = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
 
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from citadel_kit.errors import DecodeError
-from citadel_kit.ladder import parse_both
+from citadel_kit.ladder import LATEST_MS, parse_both
 from citadel_kit.types import (
     Ack,
     BookUpdate,
@@ -37,7 +37,7 @@ REST_URL: Final = "https://www.okx.com"
 _MILLISECOND: Final = 1_000_000
 _EMPTY: Final = msgspec.Raw(b"")
 
-_Millis = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]
+_Millis = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
 _Seq = Annotated[int, msgspec.Meta(ge=-1, le=1 << 62)]
 _Crc = Annotated[int, msgspec.Meta(ge=-(1 << 31), lt=1 << 32)]
 
