@@ -28,7 +28,7 @@ from queue import Empty, Queue
 from typing import Any, NamedTuple, Self
 
 import account_victim
-from account_victim import Venue
+from account_victim import WHOLLY_GUARDED, Venue
 
 from citadel_kit.exchange.dialects.binance import Limits, set_limits
 from citadel_kit.exchange.local import LocalExchange
@@ -214,8 +214,8 @@ class Judge:
         raise AssertionError(f"{open_faults}; the engine has {seen}")
 
     def _is_naked(self, plan: str) -> bool:
-        """More is open than the smallest order, and no stop rests."""
-        if " open" not in plan or "a stop at the venue" in plan:
+        """More is open than the smallest order, and no stop rests for all of it."""
+        if " open" not in plan or WHOLLY_GUARDED in plan:
             return False
         engine = self._exchange.venue(self._venue).engine(self._symbol)
         bid = self._exchange.call(engine.top)[0]

@@ -32,7 +32,11 @@ from citadel_kit.run.account import Account, AccountConfig
 from citadel_kit.run.connector import HybridConnector
 from citadel_kit.run.entry import drill
 from citadel_kit.run.live import LiveDriver
+from citadel_kit.run.order import Order
 from citadel_kit.venues import Endpoints
+
+WHOLLY_GUARDED = "open: guarded by a stop at the venue"
+"""In the plan's line; while only a part is, it says so."""
 
 QUICK = AccountConfig(settle_s=30.0, every_s=1.0, end_s=5.0, broker=BrokerConfig(1.0, 0.5, 0.1))
 """A request is given up after a second, and is believed to have no effect half a second later."""
@@ -114,12 +118,19 @@ def trade(kit: HybridConnector, draw: random.Random) -> None:
             kit.cancel(draw.choice(working).parent_id)
 
 
+def is_guarded(kit: HybridConnector, order: Order) -> bool:
+    """Has the entry ended, and does a stop rest for all of it? While it fills in parts, for some time only a
+    part has one."""
+    now = kit.order(order.parent_id)
+    return now.status != "working" and WHOLLY_GUARDED in now.plan
+
+
 def buy(kit: HybridConnector, notional: float) -> None:
     kit.wait_live()
     (instrument,) = kit.instruments.values()
     intent = drill("BUY", kit.snapshot(), instrument, notional)
     order = kit.submit(intent, deadline_s=0.2, on_deadline="take", take_slippage_bps=50, stop_bps=50)
-    kit.run_until(lambda: "a stop at the venue" in kit.order(order.parent_id).plan, 20.0)
+    kit.run_until(lambda: is_guarded(kit, order), 20.0)
 
 
 def live(venue: Venue) -> None:

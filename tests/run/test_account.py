@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from account_victim import is_guarded
 
 from citadel_kit import clock
 from citadel_kit.errors import ConfigError, GateRefused, LeaseHeld
@@ -69,7 +70,7 @@ def resting(kit: HybridConnector) -> Order:
 def guarded(kit: HybridConnector) -> Order:
     """An entry that has filled, and its stop rests."""
     order = kit.submit(entry(kit), deadline_s=0.1, on_deadline="take", take_slippage_bps=50)
-    kit.run_until(lambda: "a stop at the venue" in kit.order(order.parent_id).plan, 20)
+    kit.run_until(lambda: is_guarded(kit, order), 20)
     return order
 
 
@@ -184,7 +185,7 @@ def test_citadel_kill_stops_an_engine_whose_main_thread_is_busy(
         assert order.wait(10).status == "cancelled"
         with pytest.raises(GateRefused, match="test"):
             kit.submit(entry(kit))
-        assert "a stop at the venue" in kit.order(kept.parent_id).plan
+        assert is_guarded(kit, kept)
     with engine(exchange, account) as kit:
         kit.wait_live()
         with pytest.raises(GateRefused, match="test"):
