@@ -40,7 +40,7 @@ class CcxtFeed:
     """One venue by its ccxt name, for `LiveDriver` beside the names of the kit's own venues.
 
     Raises ConfigError where ccxt.pro has no such venue, or no order book of it. `at`: another scheme and host
-    than the venue's own, the paths staying as they are.
+    than the venue's own, the paths staying as they are; one that has a path is refused with ConfigError.
     """
 
     def __init__(self, venue: str, *, at: Endpoints | None = None) -> None:
@@ -52,6 +52,9 @@ class CcxtFeed:
         self.venue = venue
         self.fees: settings.Fees | None = None
         """The venue's usual ones of the first symbol that was listed; None where ccxt does not know them."""
+        for url in at or ():
+            if not _HOST.fullmatch(url.removesuffix("/")):
+                raise ConfigError("at", f"{url!r} is not a scheme and host", "Paths stay as ccxt has them")
         self._kind, self._at = kind, at
         self._markets: list[dict[str, Any]] = []
         if not kind().has["watchOrderBook"]:

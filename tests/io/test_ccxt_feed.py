@@ -151,7 +151,13 @@ def test_a_venue_that_ccxt_pro_does_not_have() -> None:
 
 def test_an_unreachable_venue_is_said_to_be_one() -> None:
     with pytest.raises(VenueUnreachable, match="refuses connections"):
-        CcxtFeed("gate", at=nobody()).fetch_listed(["BTC/USDT"])
+        CcxtFeed("gate", at=Endpoints(nobody().rest, nobody().rest)).fetch_listed(["BTC/USDT"])
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:8000/stream", "127.0.0.1:8000", "ftp://127.0.0.1", ""])
+def test_an_address_with_a_path_would_lose_it(url: str) -> None:
+    with pytest.raises(ConfigError, match="not a scheme and host"):
+        CcxtFeed("gate", at=Endpoints(url, "http://127.0.0.1:8000/"))
 
 
 def test_a_name_that_nobody_knows_is_not_left_to_ccxt() -> None:
