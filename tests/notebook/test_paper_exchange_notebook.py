@@ -33,7 +33,7 @@ def test_it_runs_and_shows_what_it_says(tmp_path: Path) -> None:
     assert page.count("<img") == page.count('src="data:image/png;base64,') == 1
     result = json.loads((tmp_path / "result.json").read_text())
     quiet, lossy, after, frozen, again = result["phases"]
-    assert (lossy["phase"], frozen["phase"]) == ("lose = 0.1", "freeze_book = True")
+    assert (lossy["phase"], frozen["phase"]) == ("lose = 0.25", "freeze_book = True")
     for healthy in (quiet, again):
         assert healthy["ours_right"] > 0.5
     assert result["resyncs"] > 0
