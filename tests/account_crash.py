@@ -53,7 +53,8 @@ class Engines:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
         )
         self._lines: Queue[str] = Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self.pid = 0
 
     def start(self, venue: Venue) -> None:
@@ -85,8 +86,9 @@ class Engines:
         return seen
 
     def kill(self) -> None:
-        """What it said unheard, but for a failure, is lost with it."""
-        os.kill(self.pid, signal.SIGKILL)
+        """What it said unheard is lost with it, but for a failure: then AssertionError."""
+        with suppress(ProcessLookupError):  # of one that failed before, which it has said
+            os.kill(self.pid, signal.SIGKILL)
         while self.hear() != "dead":
             pass
 
@@ -97,6 +99,9 @@ class Engines:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         self._process.wait(10)
+        self._reader.join(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
