@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from types import MappingProxyType
 from typing import Final
 
-from citadel_kit.errors import ConfigError
+from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.macro.sizing import Caps, room, whole_lots
-from citadel_kit.types import Instrument, MacroSignal, MicroSnapshot, OrderIntent, Side
+from citadel_kit.micro.gate import Reason
+from citadel_kit.types import FeedState, Instrument, MacroSignal, MicroSnapshot, OrderIntent, Side
 
 _NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
 
@@ -45,6 +47,8 @@ def plan_entry(
         return EntryPlan(intent=None, reason=signal.reason)
     if signal.side == Side.SELL:
         return EntryPlan(intent=None, reason="the signal is SELL, and on spot there is nothing to sell short")
+    if missing := _no_price(snapshot, instrument):
+        return EntryPlan(intent=None, reason=missing)
     share = room(signal.symbol, signal.fraction * factor, held, groups, caps or Caps())
     cut = f" (cut from {signal.fraction:.2%})" if share < signal.fraction else ""
     qty = lots(share * equity, snapshot, instrument)
@@ -61,15 +65,17 @@ def drill(side: Side | str, snapshot: MicroSnapshot, instrument: Instrument, not
     """An entry that rests on no signal, labelled `forced`: to see a chase work. Every other gate rule holds.
 
     `side` may be written "BUY" or "SELL". Raises ConfigError where it is neither, and where `notional` (quote
-    currency) buys less than the venue's smallest order.
+    currency) buys less than the venue's smallest order; GateRefused where the venue shows no price now.
     """
     name = side.name if isinstance(side, Side) else str(side).upper()
     if name not in Side.__members__:
         raise ConfigError("side", f"{side!r} is neither BUY nor SELL")
+    if missing := _no_price(snapshot, instrument):
+        live = snapshot.venue(instrument.venue).state == FeedState.LIVE
+        raise GateRefused((Reason.QUOTE_MISSING if live else Reason.BOOK_NOT_LIVE,), missing)
     qty = lots(notional, snapshot, instrument)
     if qty == 0:
-        venue = instrument.venue
-        raise ConfigError("notional", f"{notional:g} is below {venue}'s smallest order, or it has no price")
+        raise ConfigError("notional", f"{notional:g} is below {instrument.venue}'s smallest order")
     return OrderIntent(
         venue=instrument.venue, symbol=instrument.symbol, side=Side[name], qty=qty, forced=True
     )
@@ -79,3 +85,14 @@ def lots(notional: float, snapshot: MicroSnapshot, instrument: Instrument) -> in
     """A quote amount in whole lots at the venue's mid; 0 below its minimum notional or without a price."""
     view = snapshot.venue(instrument.venue)
     return whole_lots(1.0, max(notional, 0.0), (view.bid + view.ask) / 2, instrument)
+
+
+def _no_price(snapshot: MicroSnapshot, instrument: Instrument) -> str:
+    """Why the venue shows none, and what to do; empty where it shows one."""
+    view = snapshot.venue(instrument.venue)
+    if isfinite(view.bid) and isfinite(view.ask):
+        return ""
+    if view.state == FeedState.LIVE:
+        return f"{view.venue} has no price: a side of its book is empty; wait until somebody quotes"
+    why = f"{view.state.name} ({view.state_reason})" if view.state_reason else view.state.name
+    return f"{view.venue} has no price: its book is {why}, not LIVE; wait until it is"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from citadel_kit.errors import ConfigError
+from citadel_kit.errors import ConfigError, GateRefused
 from citadel_kit.macro.sizing import Caps
+from citadel_kit.micro.gate import Reason
 from citadel_kit.run.entry import drill, lots, plan_entry
 from citadel_kit.types import (
     FeedState,
@@ -41,9 +42,11 @@ SIGNAL = MacroSignal(
 )  # fmt: skip
 
 
-def market(bid: float = 99.0, ask: float = 101.0) -> MicroSnapshot:
+def market(
+    bid: float = 99.0, ask: float = 101.0, state: FeedState = FeedState.LIVE, why: str = ""
+) -> MicroSnapshot:
     view = VenueView(
-        venue="v", state=FeedState.LIVE, state_reason="", age_ns=0, book_age_ns=0, bid=bid, ask=ask,
+        venue="v", state=state, state_reason=why, age_ns=0, book_age_ns=0, bid=bid, ask=ask,
         bid_qty=1.0, ask_qty=1.0, spread_bps=1.0, imbalance=(0.0, 0.0, 0.0), microprice=100.0,
     )  # fmt: skip
     quote = GlobalQuote(
@@ -125,9 +128,20 @@ def test_a_signal_says_how_sure_it_is() -> None:
 
 
 def test_no_price_no_size() -> None:
+    """And that is what is said: not that the order is too small."""
     assert lots(1_000.0, market(nan, nan), COIN) == 0
-    with pytest.raises(ConfigError, match="no price"):
-        drill("BUY", market(nan, 101.0), COIN, notional=100)
+    one_sided, nothing = market(nan, 101.0), market(nan, nan, FeedState.STALE, "no frame for 5.0 s")
+    for shown, reason, why in (
+        (one_sided, Reason.QUOTE_MISSING, "a side of its book is empty"),
+        (nothing, Reason.BOOK_NOT_LIVE, r"its book is STALE \(no frame for 5\.0 s\), not LIVE"),
+    ):
+        with pytest.raises(GateRefused, match=why) as refused:
+            drill("BUY", shown, COIN, notional=100)
+        assert refused.value.reasons == (reason,)
+        plan = plan_entry(SIGNAL, shown, COIN, equity=1_000.0)
+        assert (plan.intent, plan.reason) == (None, str(refused.value))
+    with pytest.raises(ConfigError, match="4 is below v's smallest order"):
+        drill("BUY", market(), COIN, notional=4)
 
 
 @given(st.floats(0.01, 1e6), st.floats(0.01, 1e5))
