@@ -91,6 +91,7 @@ class Engines:
             os.kill(self.pid, signal.SIGKILL)
         while self.hear() != "dead":
             pass
+        self.pid = 0
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -250,6 +251,15 @@ def market(seed: int) -> Iterator[LocalExchange]:
         yield exchange
 
 
+@contextmanager
+def said_of(where: str) -> Iterator[None]:
+    """What fails says where."""
+    try:
+        yield
+    except AssertionError as error:
+        raise AssertionError(f"{where}: {error}") from None
+
+
 def crash(engines: Engines, folder: Path, moments: int, seed: int) -> Report:
     """`folder`: for the journal. Raises AssertionError at the first moment that left something wrong."""
     draw, began, starts = random.Random(seed), time.monotonic(), 0
@@ -265,13 +275,12 @@ def crash(engines: Engines, folder: Path, moments: int, seed: int) -> Report:
             else:
                 engines.wait_started()
                 starts += 1
-                try:
+                with said_of(f"{folder}, moment {moment} of seed {seed}"):
                     judge.agree(engines)
-                except AssertionError as error:
-                    raise AssertionError(f"{folder}, moment {moment} of seed {seed}: {error}") from None
                 engines.tell("go")
                 time.sleep(delay)
-            engines.kill()
+            with said_of(f"{folder}, moment {moment} of seed {seed}"):
+                engines.kill()
         engines.start(Venue.of(exchange, journal))
         engines.wait_started()
         judge.agree(engines)

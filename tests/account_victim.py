@@ -104,7 +104,7 @@ def trade(kit: HybridConnector, draw: random.Random) -> None:
     working = [order for order in shown.orders if order.status == "working"]
     entries = [order.parent_id for order in shown.orders if order.plan and order.plan[:6] != "0 open"]
     what = draw.random()
-    with suppress(GateRefused):
+    with suppress(GateRefused):  # `drill`'s too: for a moment there may be no price
         if what < 0.5 and len(working) < 4 and len(entries) < 12:
             intent = drill(draw.choice(["BUY", "SELL"]), shown, instrument, draw.choice([60, 500, 5_000]))
             kit.submit(
@@ -131,6 +131,7 @@ def buy(kit: HybridConnector, notional: float) -> None:
     intent = drill("BUY", kit.snapshot(), instrument, notional)
     order = kit.submit(intent, deadline_s=0.2, on_deadline="take", take_slippage_bps=50, stop_bps=50)
     kit.run_until(lambda: is_guarded(kit, order), 20.0)
+    assert is_guarded(kit, order), kit.order(order.parent_id)
 
 
 def live(venue: Venue) -> None:

@@ -1,4 +1,4 @@
-"""`citadel tape …` and `citadel record`, as their users run them."""
+"""`citadel tape …` and `citadel record`: some as their users run them, the rest within this process."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "citadel_kit.cli", *map(str, words)]
 
 
+def elsewhere(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+
 class Done(NamedTuple):
     returncode: int
     stdout: str
@@ -38,7 +42,7 @@ class Done(NamedTuple):
 
 
 def citadel(*words: object) -> Done:
-    """The same in this process, without the second that its imports take."""
+    """The same in this process, without the second that the imports take."""
     status = 0
     out, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
@@ -70,8 +74,7 @@ OF = ("--venue", "binance", "--symbol", "BTC/USDT")
 
 
 def test_verify_as_json(tape: Path) -> None:
-    words = command("tape", "verify", tape, *OF, "--json")
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = elsewhere("tape", "verify", tape, *OF, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert found == {
@@ -130,7 +133,7 @@ def test_a_cut_off_tape_is_read_and_said_to_be(tmp_path: Path, tape: Path) -> No
 
 def test_tops(tmp_path: Path, tape: Path) -> None:
     out = tmp_path / "new" / "tops.parquet"
-    done = citadel("tape", "tops", tape, *OF, "--out", out)
+    done = elsewhere("tape", "tops", tape, *OF, "--out", out)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"3 rows of 4 book frames in {out}\n"
     table = pq.read_table(out)
@@ -302,8 +305,7 @@ def test_what_is_not_reachable_is_one_line_within_ten_seconds(tmp_path: Path) ->
     with black_hole() as silent:
         for at, problem in ((nobody(), "refuses connections"), (silent, "did not answer within")):
             words = ("--out", tmp_path / "out", "--stream-url", at.stream, "--rest-url", at.rest)
-            call = command("record", *OF, *words)
-            done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+            done = elsewhere("record", *OF, *words)
             assert done.returncode == 1
             assert one_line(done.stderr), done.stderr
             assert problem in done.stderr

@@ -52,9 +52,12 @@ class CcxtFeed:
         self.venue = venue
         self.fees: settings.Fees | None = None
         """The venue's usual ones of the first symbol that was listed; None where ccxt does not know them."""
-        for url in at or ():
-            if not _HOST.fullmatch(url.removesuffix("/")):
-                raise ConfigError("at", f"{url!r} is not a scheme and host", "Paths stay as ccxt has them")
+        for field, url, scheme in (("stream", at.stream, "ws"), ("rest", at.rest, "http")) if at else ():
+            if not re.fullmatch(scheme + r"s?://[^/?#\s]+/?", url):
+                wanted = (
+                    f"Write {scheme}://HOST:PORT or {scheme}s://HOST:PORT; the paths stay as ccxt has them"
+                )
+                raise ConfigError(f"at.{field}", f"{url!r} is not a scheme and host", wanted)
         self._kind, self._at = kind, at
         self._markets: list[dict[str, Any]] = []
         if not kind().has["watchOrderBook"]:
@@ -256,8 +259,8 @@ def _moved(node: Any, at: Endpoints) -> Any:
         return {key: _moved(value, at) for key, value in node.items()}
     if not isinstance(node, str):
         return node
-    origin = _HOST.match(at.stream if node.startswith("ws") else at.rest)
-    return _HOST.sub(origin.group() if origin else "", node)
+    origin = (at.stream if node.startswith("ws") else at.rest).removesuffix("/")
+    return _HOST.sub(lambda _: origin, node)
 
 
 def _rest_url(exchange: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
@@ -90,9 +90,9 @@ def lots(notional: float, snapshot: MicroSnapshot, instrument: Instrument) -> in
 def _no_price(snapshot: MicroSnapshot, instrument: Instrument) -> str:
     """Why the venue shows none, and what to do; empty where it shows one."""
     view = snapshot.venue(instrument.venue)
-    if isfinite(view.bid) and isfinite(view.ask):
+    if 0 < view.bid < inf and 0 < view.ask < inf:
         return ""
     if view.state == FeedState.LIVE:
-        return f"{view.venue} has no price: a side of its book is empty; wait until somebody quotes"
+        return f"{view.venue} has no price: nobody quotes on both sides of its book; wait until somebody does"
     why = f"{view.state.name} ({view.state_reason})" if view.state_reason else view.state.name
-    return f"{view.venue} has no price: its book is {why}, not LIVE; wait until it is"
+    return f"{view.venue} has no price: its book is {why}, not LIVE; `wait_live()` waits for it"

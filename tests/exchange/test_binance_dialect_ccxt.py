@@ -254,7 +254,7 @@ def test_the_book_that_ccxt_keeps_is_the_exchanges(exchange: LocalExchange) -> N
         seen = 0
         symbol = exchange.venue().symbols[S]
         price, qty = 10**symbol.instrument.price_decimals, 10**symbol.instrument.qty_decimals
-        for _ in range(20):
+        for _ in range(200):
             book = await client.watch_order_book(S)
             at, bids, asks = exchange.call(
                 lambda: (symbol.update_id, symbol.engine.shown(True, 20), symbol.engine.shown(False, 20))
@@ -263,6 +263,8 @@ def test_the_book_that_ccxt_keeps_is_the_exchanges(exchange: LocalExchange) -> N
                 seen += 1
                 for told, shown in ((book["bids"], bids), (book["asks"], asks)):
                     assert [(round(p * price), round(q * qty)) for p, q in told[:20]] == shown
+            if seen > 3:
+                return
         assert seen > 1
 
     play(exchange, scenario, pro=True)

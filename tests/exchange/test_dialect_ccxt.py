@@ -6,8 +6,8 @@ ccxt's option to check Kraken's sums stays off, since it fails inside ccxt. Our 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -48,6 +48,7 @@ class Follower:
         self.states: list[FeedState] = []
         self.books: dict[int, Book] = {}
         """By the venue's time in ms."""
+        self.enough = False
         self._again = ""
 
     @property
@@ -55,12 +56,13 @@ class Follower:
         return self.session.counts | self.feed.counts
 
     async def run(self, seconds: float) -> None:
+        """So long, or until it is told that it is `enough`."""
         until_ns = clock.now_ns() + int(seconds * clock.SECOND)
-        while clock.now_ns() < until_ns:
+        while clock.now_ns() < until_ns and not self.enough:
             async with connect(self.feed.instrument.venue, self.url) as stream:
                 self._again = ""
                 self._perform(self.session.on_open(clock.now_ns()), stream)
-                while clock.now_ns() < until_ns and not self._again:
+                while clock.now_ns() < until_ns and not self._again and not self.enough:
                     await self._turn(stream)
             if self._again:
                 self._perform(self.session.on_close(clock.now_ns(), self._again, 0.0), stream)
@@ -251,14 +253,30 @@ def test_private_calls_are_refused_in_the_venues_form(exchange: LocalExchange, n
 def test_lost_frames_are_gaps_and_every_book_comes_back(exchange: LocalExchange) -> None:
     followers = {name: Follower(exchange, name) for name in VENUES}
 
+    def lost(name: str) -> int:
+        return exchange.venue(name).faults.injected.get("lose", 0)
+
+    async def until(reached: Callable[[], bool]) -> None:
+        """Or for a while: what is missing then is told below."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(20):
+                while not reached():
+                    await asyncio.sleep(0.02)
+
     async def run() -> None:
-        jobs = asyncio.gather(*(follower.run(3.0) for follower in followers.values()))
-        await asyncio.sleep(0.7)
+        jobs = asyncio.gather(*(follower.run(30.0) for follower in followers.values()))
+        await until(lambda: all(follower.states[-1:] == [FeedState.LIVE] for follower in followers.values()))
+        before = {name: lost(name) for name in VENUES}
         for name in VENUES:
             exchange.faults(name, lose=1.0)
         await asyncio.sleep(0.5)
+        await until(lambda: all(lost(name) > before[name] + 5 for name in VENUES))
         for name in VENUES:
             exchange.faults(name, lose=0.0)
+        back = [FeedState.GAP, FeedState.LIVE]
+        await until(lambda: all(follower.states[-2:] == back for follower in followers.values()))
+        for follower in followers.values():
+            follower.enough = True
         await jobs
 
     asyncio.run(run())

@@ -151,13 +151,22 @@ def test_a_venue_that_ccxt_pro_does_not_have() -> None:
 
 def test_an_unreachable_venue_is_said_to_be_one() -> None:
     with pytest.raises(VenueUnreachable, match="refuses connections"):
-        CcxtFeed("gate", at=Endpoints(nobody().rest, nobody().rest)).fetch_listed(["BTC/USDT"])
+        CcxtFeed("gate", at=Endpoints("ws://127.0.0.1:1", nobody().rest)).fetch_listed(["BTC/USDT"])
 
 
-@pytest.mark.parametrize("url", ["ws://127.0.0.1:8000/stream", "127.0.0.1:8000", "ftp://127.0.0.1", ""])
-def test_an_address_with_a_path_would_lose_it(url: str) -> None:
-    with pytest.raises(ConfigError, match="not a scheme and host"):
-        CcxtFeed("gate", at=Endpoints(url, "http://127.0.0.1:8000/"))
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:80", "ftp://h", "", "%s://h/p", "%s://h?x", "%s://h\n", "%s://a b"]
+)
+def test_an_address_is_a_scheme_and_a_host_alone(url: str) -> None:
+    """ccxt keeps its own paths, and one that was given would be lost."""
+    good = Endpoints("ws://127.0.0.1:8000", "https://127.0.0.1:8000/")
+    CcxtFeed("gate", at=good)
+    for field, scheme in (("stream", "ws"), ("rest", "http")):
+        wrong = good._replace(**{field: url.replace("%s", scheme)})
+        with pytest.raises(ConfigError, match=rf"at\.{field}: .* is not a scheme and host"):
+            CcxtFeed("gate", at=wrong)
+    with pytest.raises(ConfigError, match=r"at\.stream"):
+        CcxtFeed("gate", at=Endpoints(good.rest, good.rest))
 
 
 def test_a_name_that_nobody_knows_is_not_left_to_ccxt() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,7 +57,12 @@ def engine(exchange: LocalExchange, account: Account | None, name: str = "main")
 
 
 def entry(kit: HybridConnector) -> OrderIntent:
-    return drill("BUY", kit.snapshot(), kit.instruments["binance"], 500)
+    """Once there is a price."""
+    for _ in range(200):
+        with suppress(GateRefused):
+            return drill("BUY", kit.snapshot(), kit.instruments["binance"], 500)
+        kit.run_for(0.05)
+    raise AssertionError(kit.snapshot())
 
 
 def resting(kit: HybridConnector) -> Order:
@@ -71,6 +77,7 @@ def guarded(kit: HybridConnector) -> Order:
     """An entry that has filled, and its stop rests."""
     order = kit.submit(entry(kit), deadline_s=0.1, on_deadline="take", take_slippage_bps=50)
     kit.run_until(lambda: is_guarded(kit, order), 20)
+    assert is_guarded(kit, order), kit.order(order.parent_id)
     return order
 
 
@@ -205,7 +212,7 @@ def test_kill_and_rearm_from_within(exchange: LocalExchange, account: Account) -
         order = resting(kit)
         kit.kill()
         assert order.wait(10).status == "cancelled"
-        with pytest.raises(GateRefused):
+        with pytest.raises(GateRefused, match="by hand"):
             kit.submit(entry(kit))
     with engine(exchange, account) as kit:  # it outlives the engine
         kit.wait_live()

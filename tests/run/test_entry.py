@@ -132,7 +132,8 @@ def test_no_price_no_size() -> None:
     assert lots(1_000.0, market(nan, nan), COIN) == 0
     one_sided, nothing = market(nan, 101.0), market(nan, nan, FeedState.STALE, "no frame for 5.0 s")
     for shown, reason, why in (
-        (one_sided, Reason.QUOTE_MISSING, "a side of its book is empty"),
+        (one_sided, Reason.QUOTE_MISSING, "nobody quotes on both sides"),
+        (market(0.0, 101.0), Reason.QUOTE_MISSING, "nobody quotes on both sides"),
         (nothing, Reason.BOOK_NOT_LIVE, r"its book is STALE \(no frame for 5\.0 s\), not LIVE"),
     ):
         with pytest.raises(GateRefused, match=why) as refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -36,7 +37,7 @@ from citadel_kit.run.outbox import Outbox
 from citadel_kit.run.paper import PaperBroker
 from citadel_kit.run.parts import EngineConfig
 from citadel_kit.run.replay import ReplayDriver
-from citadel_kit.types import FIRST_STOP_ID, CommandKind, Fill, OrderView, ReportKind, Side
+from citadel_kit.types import FIRST_STOP_ID, CommandKind, Fill, OrderIntent, OrderView, ReportKind, Side
 from citadel_kit.venues import codec
 
 VENUES = ("binance", "kraken")
@@ -81,10 +82,13 @@ def trade(kit: HybridConnector) -> None:
     """Chases on both sides, an exit plan with a stop at the venue, cancels, a refusal, a kill and a rearm."""
     kit.wait_live()
 
+    wishes: list[OrderIntent] = []
+
     def submit(side: str, **options: Any) -> Order:
         for _ in range(200):
             with suppress(GateRefused):
-                return kit.submit(drill(side, kit.snapshot(), kit.instruments["binance"], 300), **options)
+                wishes.append(drill(side, kit.snapshot(), kit.instruments["binance"], 300))
+                return kit.submit(wishes[-1], **options)
             kit.run_for(0.05)
         raise AssertionError("the gate allows nothing")
 
@@ -95,8 +99,8 @@ def trade(kit: HybridConnector) -> None:
     kit.run_until(lambda: "stop at the venue" in kit._engine.orders.view("p1").plan, 10)
     far.cancel()
     near.cancel()
-    with pytest.raises(GateRefused):
-        kit.submit(drill("BUY", kit.snapshot(), kit.instruments["binance"], 1e9))
+    with pytest.raises(GateRefused, match="max_notional"):
+        kit.submit(replace(wishes[0], qty=wishes[0].qty * 1_000_000))
     kit.close_position(bought.parent_id)
     submit("BUY", deadline_s=20, offset=-500)
     kit.run_for(0.5)
