@@ -53,8 +53,8 @@ from citadel_kit.venues import codec
 
 TAPES: Final = Path(__file__).resolve().parents[2] / "shared" / "tapes"
 CHUNK: Final = 5_000
-"""Long enough that each works with its own things in the processor's caches for nearly all of its turn, as it
-does where it runs without the others; cryptofeed has a process to itself."""
+"""Long enough that each works with its own things in the processor's caches for nearly all of its turn, as
+cryptofeed does, which has a process to itself. So all are timed warm; see the README for shorter turns."""
 TICK_NS: Final = 100_000_000
 PEER: Final = Path(__file__).with_name("peer_cryptofeed.py")
 
@@ -204,12 +204,15 @@ def _parser(name: str) -> Callable[[bytes], Any]:
     return orjson.loads
 
 
-def timed(contenders: Sequence[Contender], frames: Sequence[Line]) -> dict[str, NDArray[np.int64]]:
-    """ns of every frame. They take turns, so that a slow stretch of the machine meets all, and each turn
-    begins with another: who comes behind a peer finds the processor's caches full of the peer's things."""
+def timed(
+    contenders: Sequence[Contender], frames: Sequence[Line], round_: int
+) -> dict[str, NDArray[np.int64]]:
+    """ns of every frame. They take turns, so that a slow stretch of the machine meets all, and each turn, as
+    each round, begins with another: who comes behind a peer finds the processor's caches full of its things.
+    """
     out = {c.name: np.zeros(len(frames), np.int64) for c in contenders}
     for first in range(0, len(frames), CHUNK):
-        turn = first // CHUNK % len(contenders)
+        turn = (round_ + first // CHUNK) % len(contenders)
         for contender in (*contenders[turn:], *contenders[:turn]):
             times, feed = out[contender.name], contender.feed
             for i in range(first, min(first + CHUNK, len(frames))):
@@ -289,10 +292,10 @@ def run(case: Case, rounds: int) -> None:
     gc.collect()
     gc.freeze()  # the recording itself is not to be walked through by the collector
     collected: dict[str, list[NDArray[np.int64]]] = {}
-    for _ in range(rounds):
+    for round_ in range(rounds):
         contenders: list[Contender] = [kind(case, start_ns) for kind in (KitSnapshot, KitView, KitBook)]
         contenders += [Ccxt(case, "json"), Ccxt(case, "orjson")]
-        times: dict[str, NDArray[np.int64]] = timed(contenders, frames)
+        times: dict[str, NDArray[np.int64]] = timed(contenders, frames, round_)
         peer = cryptofeed(case, path)
         for name, each in (times if peer is None else times | {"cryptofeed": peer}).items():
             collected.setdefault(name, []).append(each)
