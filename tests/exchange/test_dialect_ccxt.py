@@ -256,6 +256,9 @@ def test_lost_frames_are_gaps_and_every_book_comes_back(exchange: LocalExchange)
     def lost(name: str) -> int:
         return exchange.venue(name).faults.injected.get("lose", 0)
 
+    def back(states: list[FeedState]) -> bool:
+        return FeedState.GAP in states and states[-1] == FeedState.LIVE
+
     async def until(reached: Callable[[], bool]) -> None:
         """Or for a while: what is missing then is told below."""
         with suppress(TimeoutError):
@@ -273,8 +276,7 @@ def test_lost_frames_are_gaps_and_every_book_comes_back(exchange: LocalExchange)
         await until(lambda: all(lost(name) > before[name] + 5 for name in VENUES))
         for name in VENUES:
             exchange.faults(name, lose=0.0)
-        back = [FeedState.GAP, FeedState.LIVE]
-        await until(lambda: all(follower.states[-2:] == back for follower in followers.values()))
+        await until(lambda: all(back(follower.states) for follower in followers.values()))
         for follower in followers.values():
             follower.enough = True
         await jobs
