@@ -31,8 +31,10 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "citadel_kit.cli", *map(str, words)]
 
 
-def elsewhere(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+def elsewhere(*words: object, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*words), cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False
+    )
 
 
 class Done(NamedTuple):
@@ -305,7 +307,7 @@ def test_what_is_not_reachable_is_one_line_within_ten_seconds(tmp_path: Path) ->
     with black_hole() as silent:
         for at, problem in ((nobody(), "refuses connections"), (silent, "did not answer within")):
             words = ("--out", tmp_path / "out", "--stream-url", at.stream, "--rest-url", at.rest)
-            done = elsewhere("record", *OF, *words)
+            done = elsewhere("record", *OF, *words, seconds=30)
             assert done.returncode == 1
             assert one_line(done.stderr), done.stderr
             assert problem in done.stderr
